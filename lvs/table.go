@@ -1,0 +1,156 @@
+// Package lvs says what the kernel's IPVS table should hold and how to get
+// there. It is pure: values in, values out. It opens no socket, reads no clock
+// and starts no goroutine, so the running director, `plan`, `why`, `replay` and
+// the tests all use the same code.
+//
+// The order of use is
+//
+//	have := driver.Table()                   // what the kernel holds (lvs/kernel)
+//	want, since = Drain(have, desired, since, now)
+//	for _, op := range Diff(have.Table, want) { driver.Apply(op) }
+//
+// with the promises that Diff of equal tables is empty, that applying Diff to
+// have gives want (within want's scope), and that additions come before
+// removals, so that no pool is empty on the way unless it ends empty.
+package lvs
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Key is the identity of a virtual server in the kernel: protocol, address and
+// port, or a firewall mark and an address family. It is comparable and is used
+// as a map key throughout.
+type Key struct {
+	Protocol Protocol   // zero for a firewall mark
+	Addr     netip.Addr // zero for a firewall mark
+	Port     uint16     // 0 with persistence means every port
+	Mark     uint32     // firewall mark; 0 when Addr names the virtual server
+	Family   Family     // of the firewall mark; zero otherwise, Addr says it
+}
+
+// IPv6 reports whether the virtual server belongs to the IPv6 family.
+func (k Key) IPv6() bool {
+	if k.Mark != 0 {
+		return k.Family == IPv6
+	}
+	return k.Addr.Is6() && !k.Addr.Is4In6()
+}
+
+// Compare orders keys by protocol, address, port and mark, for stable output.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(
+		cmp.Compare(k.Mark, o.Mark),
+		cmp.Compare(k.Family, o.Family),
+		cmp.Compare(k.Protocol, o.Protocol),
+		k.Addr.Compare(o.Addr),
+		cmp.Compare(k.Port, o.Port),
+	)
+}
+
+// Service is a virtual server as the kernel knows it: its identity and the
+// attributes that can be edited in place.
+type Service struct {
+	Key
+	Scheduler   string         // the kernel's name: rr, wrr, lc, wlc, sh, mh, …
+	Flags       SchedulerFlags // sh-port, mh-fallback, …
+	OnePacket   bool           // one-packet scheduling: UDP and firewall marks only
+	Persistence uint32         // seconds a client sticks to its real server; 0 = off
+	Granularity uint8          // prefix length that makes clients "the same" for persistence; 0 = 32 (128)
+}
+
+// Dest is a real server within a virtual server. Addr is its identity there.
+type Dest struct {
+	Addr    netip.AddrPort
+	Weight  uint32 // 0 = no new connections; what we set is at most 65535
+	Forward Forward
+	Tunnel  Tunnel // only with TUN
+	Upper   uint32 // connections at which no more are given; 0 = no limit
+	Lower   uint32 // connections below which they are given again; 0 = 3/4 of Upper
+}
+
+// Tunnel says how packets to a TUN real server are encapsulated. The zero value
+// is IPIP without checksum.
+type Tunnel struct {
+	Type     TunnelType
+	Port     uint16 // GUE only
+	Checksum TunnelChecksum
+}
+
+// Pool is one virtual server and its real servers. Dests is sorted by address
+// and holds no address twice; NewPool makes it so.
+type Pool struct {
+	Service Service
+	Dests   []Dest
+}
+
+// NewPool returns the pool of a service and its real servers, sorted. Of two
+// with one address the first is kept.
+func NewPool(s Service, dests ...Dest) Pool {
+	out := slices.Clone(dests)
+	slices.SortStableFunc(out, func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
+	out = slices.CompactFunc(out, func(a, b Dest) bool { return a.Addr == b.Addr })
+	return Pool{Service: s, Dests: out}
+}
+
+// Dest returns the real server with that address, and whether there is one.
+func (p Pool) Dest(a netip.AddrPort) (Dest, bool) {
+	i, ok := slices.BinarySearchFunc(p.Dests, a, func(d Dest, a netip.AddrPort) int { return d.Addr.Compare(a) })
+	if !ok {
+		return Dest{}, false
+	}
+	return p.Dests[i], true
+}
+
+// Table is a whole IPVS table, or the part of one that somebody wants.
+type Table map[Key]Pool
+
+// DestID names one real server of one virtual server.
+type DestID struct {
+	Key  Key
+	Addr netip.AddrPort
+}
+
+// Stats is what the kernel counts for a real server (or, summed, for a virtual
+// server). It is kept apart from identity: two equal tables may count differently.
+type Stats struct {
+	Active, Inactive, Persistent uint32 // connections now
+	Connections                  uint64 // since creation
+	InPackets, OutPackets        uint64
+	InBytes, OutBytes            uint64
+}
+
+// Observed is the kernel's table as it was read, with its counters.
+type Observed struct {
+	Table    Table
+	Dests    map[DestID]Stats
+	Services map[Key]Stats
+}
+
+// Desired is what the director wants of the kernel.
+type Desired struct {
+	// Pools are the virtual servers that should exist.
+	Pools map[Key]Want
+	// Owned are virtual servers that we created or adopted and may therefore
+	// remove when Pools does not name them. A virtual server that is neither in
+	// Pools nor in Owned belongs to somebody else and is invisible to Diff.
+	Owned map[Key]bool
+}
+
+// Want is one desired virtual server and the rules for getting there.
+type Want struct {
+	Pool Pool
+	// Hold, when not empty, says why the pool cannot be judged now: Diff leaves
+	// the kernel's virtual server and real servers exactly as they are.
+	Hold string
+	// Drain is how long a real server that is no longer wanted may finish its
+	// connections at weight 0 before it is removed. 0 removes it at once, which
+	// is also what happens for UDP, whose "connections" never end by themselves.
+	Drain time.Duration
+	// Reasons says, for a real server's address, why it is as it is (or, for an
+	// address not in Pool, why it goes). Diff copies it into the Op. Optional.
+	Reasons map[netip.AddrPort]string
+}
