@@ -1,0 +1,211 @@
+// Package discovery turns what is known about services into what the IPVS table
+// should hold. It is pure: the sources (discovery/consul, discovery/file) and
+// the native checks (discovery/check) hand in values, Merge hands out values,
+// and nothing here opens a socket, reads a clock or starts a goroutine.
+//
+// A source is a `Run(ctx, emit func(Answer)) error` that keeps its own last good
+// answer, retries its own errors, and says so in Answer.Err. An error is never
+// an empty answer: an Answer with Err set carries no instances, and whoever
+// holds the View keeps the instances that came before.
+package discovery
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Query names one question to a catalog. It is comparable: equal queries are
+// asked once, whoever needs the answer.
+type Query struct {
+	Source     Source // which catalog
+	Service    string // service name as registered
+	Datacenter string // Consul: empty is the agent's own
+	Namespace  string // Consul Enterprise; empty is the token's own
+	Partition  string // Consul Enterprise
+	Peer       string // Consul cluster peer
+	Filter     string // Consul: go-bexpr expression evaluated by the server
+	Near       string // Consul: sort by round trip to this node
+}
+
+// Source names a kind of catalog.
+type Source uint8
+
+// The catalogs.
+const (
+	Consul Source = iota // the Consul catalog and its health checks
+	File                 // a folder of Consul service-definition files
+	Static               // real_server blocks of the configuration
+)
+
+// String gives consul, file or static.
+func (s Source) String() string {
+	switch s {
+	case Consul:
+		return "consul"
+	case File:
+		return "file"
+	case Static:
+		return "static"
+	}
+	return "unknown"
+}
+
+// State is what a catalog says about an instance. Higher is worse; of several
+// checks the worst counts (maintenance > critical > warning > passing), as
+// Consul's HealthChecks.AggregatedStatus does.
+type State uint8
+
+// The states of an instance.
+const (
+	Passing State = iota
+	Warning
+	Critical
+	Maintenance
+)
+
+// String gives Consul's word for the state.
+func (s State) String() string {
+	switch s {
+	case Passing:
+		return "passing"
+	case Warning:
+		return "warning"
+	case Critical:
+		return "critical"
+	case Maintenance:
+		return "maintenance"
+	}
+	return "unknown"
+}
+
+// MarshalText gives the same word.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Weights are the weights that a service definition carries for its two usable
+// states (`weights { passing = 10 warning = 1 }`). Set says whether the
+// definition had them: Consul fills in 1 and 1, which cannot be told apart from
+// a written 1 and 1 and means the same.
+type Weights struct {
+	Passing, Warning int
+}
+
+// Instance is one instance of a service, as a catalog describes it.
+type Instance struct {
+	Service string         // service name
+	ID      string         // service id, unique on its node
+	Node    string         // node name
+	Addr    netip.AddrPort // service address, or the node's where the service has none
+	Tags    []string
+	Meta    map[string]string // service meta; edgekeeper_weight is read from it
+	Weights Weights
+	State   State
+	Reason  string // what made the state: check name and the first line of its output
+}
+
+// Answer is what a source emits for one query.
+type Answer struct {
+	Query     Query
+	Instances []Instance // complete; meaningless when Err is set
+	Index     uint64     // Consul's index, or a counter of the source: the cause in events
+	Err       string     // not empty: the source fails since Since, the last answer stands
+	Stale     bool       // the answer is a last-known-good one from before a restart
+	At        time.Time  // when it came
+}
+
+// Pair is one key below the KV prefix, with the prefix taken off.
+type Pair struct {
+	Value string
+	Index uint64 // ModifyIndex: the cause in events
+}
+
+// KVAnswer is what a KV source emits: every pair below the prefix.
+type KVAnswer struct {
+	Pairs map[string]Pair // meaningless when Err is set
+	Index uint64
+	Err   string // not empty: the last answer stands
+	At    time.Time
+}
+
+// CheckType is the kind of a native check.
+type CheckType uint8
+
+// The native checks.
+const (
+	TCP  CheckType = iota // connect
+	HTTP                  // request and status
+)
+
+// String gives tcp or http.
+func (t CheckType) String() string {
+	switch t {
+	case TCP:
+		return "tcp"
+	case HTTP:
+		return "http"
+	}
+	return "unknown"
+}
+
+// CheckSpec defines a native check. It is comparable, so identical checks
+// against one target run once. Durations are real ones (no zero defaults here:
+// the configuration fills them in).
+type CheckSpec struct {
+	Type       CheckType
+	Interval   time.Duration // between starts of attempts while the verdict stands
+	Timeout    time.Duration // of one attempt
+	Retries    int           // failures after the first that are forgiven before "down"
+	RetryDelay time.Duration // between those attempts
+	Rise       int           // successes in a row before "up"; the first verdict needs one
+	Port       uint16        // 0: the real server's own
+
+	// HTTP only.
+	TLS         bool   // https
+	SkipVerify  bool   // do not verify the certificate
+	ServerName  string // SNI and verification name; empty: Host, else the address
+	Method      string // GET, HEAD, …
+	Path        string // with query
+	Host        string // Host header; empty: the address
+	StatusLow   int    // accepted status range, inclusive
+	StatusHigh  int
+	BodyPattern string // RE2 that the first 64 KiB of the body must match; empty: not read
+}
+
+// Check names one running check: what is done to whom.
+type Check struct {
+	Spec   CheckSpec
+	Target netip.AddrPort // Spec.Port already applied
+}
+
+// Health is the verdict of a native check.
+type Health uint8
+
+// The verdicts. Pending means that no attempt has ended yet.
+const (
+	Pending Health = iota
+	Up
+	Down
+)
+
+// String gives pending, up or down.
+func (h Health) String() string {
+	switch h {
+	case Pending:
+		return "pending"
+	case Up:
+		return "up"
+	case Down:
+		return "down"
+	}
+	return "unknown"
+}
+
+// MarshalText gives the same word.
+func (h Health) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// Verdict is what a native check says at the moment.
+type Verdict struct {
+	Health Health
+	Reason string        // "connection refused", "timeout after 3s", "status 503", …
+	Since  time.Time     // when Health became what it is
+	Took   time.Duration // of the last attempt
+}
