@@ -150,6 +150,9 @@ type Want struct {
 	// connections at weight 0 before it is removed. 0 removes it at once, which
 	// is also what happens for UDP, whose "connections" never end by themselves.
 	Drain time.Duration
+	// AtOnce names leaving real servers that are removed without draining,
+	// because they failed and nothing of theirs is left to finish. Optional.
+	AtOnce map[netip.AddrPort]bool
 	// Reasons says, for a real server's address, why it is as it is (or, for an
 	// address not in Pool, why it goes). Diff copies it into the Op. Optional.
 	Reasons map[netip.AddrPort]string

@@ -1,0 +1,194 @@
+package discovery
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// opinion is what one source thinks of a real server.
+type opinion struct {
+	kind   opinionKind
+	reason string
+}
+
+type opinionKind uint8
+
+const (
+	silent  opinionKind = iota // the source does not exist for this server
+	pending                    // it has not said anything yet
+	good
+	bad
+)
+
+// ServerState is what Merge decided about a real server.
+type ServerState uint8
+
+// The states of a real server.
+const (
+	Serving  ServerState = iota // in the pool with its weight
+	Entering                    // not in the pool: waits for its first verdict
+	Failed                      // weight 0 or out, as on_failure says
+	Drained                     // weight 0 by an operator's word
+	Leaving                     // maintenance, or gone: drains, then is removed
+	HeldBack                    // should have gone; the mass-removal guard keeps it
+	Kept                        // found in the kernel at start; no source can judge it yet
+	Unusable                    // can never be in this pool as it is registered
+)
+
+var serverStateNames = []string{"serving", "entering", "failed", "drained", "leaving", "held", "kept", "unusable"}
+
+// String gives a lower-case word.
+func (s ServerState) String() string { return enumName(serverStateNames, s) }
+
+// MarshalText gives the same word.
+func (s ServerState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the same word.
+func (s *ServerState) UnmarshalText(b []byte) error {
+	v, ok := enumParse[ServerState](serverStateNames, string(b))
+	if !ok {
+		return fmt.Errorf("server state %q: unknown", b)
+	}
+	*s = v
+	return nil
+}
+
+// judge merges the catalog's state, the native verdicts and the operator's
+// orders into one state.
+func (s *server) judge(spec Spec, view View, past Past) {
+	s.native = nativeOpinion(spec, view, s.addr)
+	switch {
+	case s.gone && (s.explicit || s.state == Kept):
+		if s.explicit {
+			s.state = Leaving
+		}
+		return
+	case s.gone:
+		s.catalog = opinion{bad, s.reason}
+		s.state = Leaving
+		return
+	case s.unusable != "":
+		s.state, s.reason, s.explicit = Unusable, s.unusable, true
+		return
+	}
+	s.catalog = catalogOpinion(s)
+	if s.origin == FromCatalog && s.instance.State == Maintenance {
+		s.state, s.reason, s.explicit = Leaving, s.catalog.reason, true
+		return
+	}
+	s.state, s.reason = verdict(spec.Health, s.catalog, s.native, past)
+}
+
+func catalogOpinion(s *server) opinion {
+	if s.origin != FromCatalog {
+		return opinion{kind: silent}
+	}
+	text := s.instance.State.String()
+	if s.instance.Reason != "" {
+		text += ": " + s.instance.Reason
+	}
+	if s.instance.State >= Critical {
+		return opinion{bad, text}
+	}
+	return opinion{good, text}
+}
+
+// nativeOpinion takes the worst of a real server's native checks.
+func nativeOpinion(spec Spec, view View, addr netip.AddrPort) opinion {
+	out := opinion{kind: silent}
+	for _, c := range spec.Checks {
+		v := view.Verdicts[c.against(addr)]
+		text := fmt.Sprintf("%s check: %s", c.Type, v.Reason)
+		switch v.Health {
+		case Down:
+			return opinion{bad, text}
+		case Pending:
+			out = opinion{pending, fmt.Sprintf("%s check has not answered yet", c.Type)}
+		case Up:
+			if out.kind == silent {
+				out = opinion{good, text}
+			}
+		}
+	}
+	return out
+}
+
+// verdict merges the two opinions. A native check that has not answered yet is
+// seeded by the catalog, or, for a server that is in the kernel's table from
+// before, by the weight it has there; a server that nobody vouches for enters
+// the pool only with its first verdict (keepalived's alpha).
+func verdict(policy Policy, catalog, native opinion, past Past) (ServerState, string) {
+	if native.kind == pending {
+		switch {
+		case catalog.kind != silent:
+			native = opinion{catalog.kind, catalog.reason}
+		case past.In && past.Weight > 0:
+			return Serving, "serving as before; " + native.reason
+		case past.In:
+			return Failed, "weight 0 as before; " + native.reason
+		default:
+			return Entering, native.reason
+		}
+	}
+	switch {
+	case native.kind == silent && catalog.kind == silent:
+		return Serving, "no check is configured"
+	case native.kind == silent:
+		native = catalog
+	case catalog.kind == silent:
+		catalog = native
+	}
+	switch policy {
+	case ConsulOnly:
+		return stateOf(catalog)
+	case NativeOnly:
+		return stateOf(native)
+	case ConsulOrNative:
+		if catalog.kind == good {
+			return stateOf(catalog)
+		}
+		if native.kind == good {
+			return stateOf(native)
+		}
+		return Failed, both(catalog, native)
+	case ConsulAndNative:
+		switch {
+		case catalog.kind == bad && native.kind == bad:
+			return Failed, both(catalog, native)
+		case catalog.kind == bad:
+			return Failed, catalog.reason
+		}
+		return stateOf(native)
+	}
+	return stateOf(native)
+}
+
+func stateOf(o opinion) (ServerState, string) {
+	if o.kind == good {
+		return Serving, o.reason
+	}
+	return Failed, o.reason
+}
+
+func both(a, b opinion) string {
+	if a == b {
+		return a.reason
+	}
+	return a.reason + "; " + b.reason
+}
+
+// settle turns the state into a place in the table.
+func (s *server) settle(spec Spec) {
+	switch s.state {
+	case Serving:
+		s.in, s.effective = true, s.weight
+	case HeldBack, Kept:
+		s.in = true // guard and remembered have set the weight of before
+	case Drained:
+		s.in, s.effective = true, 0
+	case Failed:
+		s.in, s.effective = spec.OnFailure == DrainOnFailure, 0
+		s.atOnce = spec.OnFailure == RemoveOnFailure
+	case Entering, Leaving, Unusable:
+	}
+}

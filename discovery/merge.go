@@ -1,0 +1,346 @@
+package discovery
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// View is all that is known at one moment: the last good answer of each query,
+// the verdicts of the native checks and the KV settings.
+type View struct {
+	Answers   map[Query]Known // a missing query has never been answered
+	Verdicts  map[Check]Verdict
+	Overrides Overrides
+	Now       time.Time
+}
+
+// Known is the last good answer to a query. Err says that the source has failed
+// since; the instances stand all the same.
+type Known struct {
+	Instances []Instance
+	Index     uint64
+	Err       string
+	Stale     bool
+	At        time.Time
+}
+
+// Update returns what is known after an answer: a failure keeps the instances.
+// The second result is false when there is nothing to keep, that is when the
+// first answer ever is a failure.
+func (k Known) Update(a Answer) Known {
+	if a.Err != "" {
+		k.Err = a.Err
+		return k
+	}
+	return Known{Instances: a.Instances, Index: a.Index, Stale: a.Stale, At: a.At}
+}
+
+// Memory is what Merge must remember of a virtual server between calls. The
+// zero value remembers nothing; Adopt makes one from the kernel's table.
+type Memory struct {
+	Servers    map[netip.AddrPort]Past
+	Removals   []Removal // by one source's word, within the removal window
+	QuorumLost bool
+}
+
+// Past is how Merge last decided about a real server.
+type Past struct {
+	In      bool // it was in the table
+	Weight  int  // with this weight
+	Held    bool // because the guard kept it
+	Origin  Origin
+	Adopted bool // taken from the kernel's table at start, not from a decision
+
+	instance Instance
+	query    Query
+}
+
+// Removal is one real server that stopped serving.
+type Removal struct {
+	Addr netip.AddrPort
+	At   time.Time
+}
+
+// Origin says where a real server was found.
+type Origin uint8
+
+// The origins.
+const (
+	FromCatalog Origin = iota
+	FromConfig
+)
+
+// Adopt remembers what the kernel's table holds, so that a restarted director
+// changes nothing until it knows better.
+func Adopt(pool lvs.Pool) Memory {
+	m := Memory{Servers: make(map[netip.AddrPort]Past, len(pool.Dests))}
+	for _, d := range pool.Dests {
+		m.Servers[d.Addr] = Past{In: true, Weight: int(d.Weight), Adopted: true}
+	}
+	return m
+}
+
+// Decision is what Merge says about one virtual server.
+type Decision struct {
+	Spec    Spec
+	Want    lvs.Want
+	Servers []ServerStatus // sorted by address
+	Checks  []Check        // the native checks that should run
+
+	Held       string // not empty: the guard keeps real servers; why
+	Panic      bool   // fewer healthy than panic_threshold: all are used
+	QuorumLost bool
+	Waiting    []Query // queries that have never been answered
+	Memory     Memory  // for the next call
+}
+
+// Merge decides what one virtual server's pool should be. It is a pure function
+// of its arguments; DESIGN rules are at the functions that carry them out:
+// health (health.go), weights (weight.go), mass removal (guard.go) and quorum.
+func Merge(spec Spec, view View, before Memory) Decision {
+	d := Decision{Spec: spec}
+	servers := candidates(spec, view, &d)
+	remembered(spec, before, servers, len(d.Waiting) > 0)
+	for _, s := range servers {
+		s.judge(spec, view, before.Servers[s.addr])
+		s.weigh(spec, view.Overrides)
+	}
+	guard(spec, view.Now, before, servers, &d)
+	panicMode(spec, servers, &d)
+	for _, s := range servers {
+		s.settle(spec)
+	}
+	d.assemble(spec, view, before, servers)
+	return d
+}
+
+// server is one real server on its way through Merge.
+type server struct {
+	addr     netip.AddrPort
+	origin   Origin
+	instance Instance // of a catalog server
+	query    Query
+	config   *Server // of a configured server
+	gone     bool    // only remembered: no source lists it any more
+	unusable string  // why it cannot be in this pool at all
+
+	catalog opinion // what the catalog thinks
+	native  opinion // what the native checks think
+
+	state    ServerState
+	reason   string
+	explicit bool // somebody ordered this state: never held
+
+	weight     int // configured, for when it serves
+	weightFrom string
+	in         bool // ends up in the table …
+	effective  int  // … with this weight
+	atOnce     bool
+}
+
+// candidates lists the real servers that the configuration and the catalogs
+// name, and notes the queries that have not been answered in d.Waiting.
+func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
+	out := map[netip.AddrPort]*server{}
+	for i := range spec.Servers {
+		c := &spec.Servers[i]
+		out[c.Addr] = &server{addr: c.Addr, origin: FromConfig, config: c}
+	}
+	for _, sel := range spec.Selectors {
+		known, ok := view.Answers[sel.Query]
+		if !ok {
+			d.Waiting = append(d.Waiting, sel.Query)
+			continue
+		}
+		for _, inst := range known.Instances {
+			if !carries(inst.Tags, sel.Tags) {
+				continue
+			}
+			addr := inst.Addr
+			if sel.Port != 0 {
+				addr = netip.AddrPortFrom(addr.Addr(), sel.Port)
+			}
+			s := out[addr]
+			if s == nil {
+				s = &server{addr: addr}
+				out[addr] = s
+			} else if s.config == nil {
+				continue // an earlier selector found it
+			}
+			// A configured server that the catalog lists too keeps its configured
+			// weight and gains the catalog's state.
+			s.origin, s.instance, s.query = FromCatalog, inst, sel.Query
+			s.unusable = unusable(spec, addr)
+		}
+	}
+	return out
+}
+
+// unusable says why an address that a catalog gave cannot be a real server of
+// this virtual server; empty when it can. The configuration is checked for the
+// same contradictions when it is read.
+func unusable(spec Spec, addr netip.AddrPort) string {
+	vs := spec.Service.Key
+	switch {
+	case vs.Mark == 0 && spec.Forward != lvs.NAT && addr.Port() != vs.Port:
+		return fmt.Sprintf("port %d differs from the virtual server's %d, and %s cannot translate ports (set port = %d in the service block if it listens there too)",
+			addr.Port(), vs.Port, spec.Forward, vs.Port)
+	case addr.Addr().Is4() == vs.IPv6() && spec.Forward != lvs.TUN:
+		return "its address family differs from the virtual server's, which only tunnels can bridge"
+	}
+	return ""
+}
+
+func carries(tags, wanted []string) bool {
+	for _, t := range wanted {
+		if !slices.Contains(tags, t) {
+			return false
+		}
+	}
+	return true
+}
+
+// remembered adds the real servers that were in the table and that no source
+// lists now. While a query has never been answered nobody can say that they are
+// gone, so judge will leave them as they are.
+func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting bool) {
+	for addr, past := range before.Servers {
+		if !past.In || servers[addr] != nil {
+			continue
+		}
+		s := &server{addr: addr, origin: past.Origin, instance: past.instance, query: past.query, gone: true}
+		switch {
+		case spec.Sorry != nil && spec.Sorry.Addr == addr:
+			continue // assemble puts it in or leaves it out
+		case past.Origin == FromConfig && !past.Adopted:
+			s.explicit, s.reason = true, "taken out of the configuration"
+		case !past.Adopted && !slices.ContainsFunc(spec.Selectors, func(sel Selector) bool { return sel.Query == past.query }):
+			s.explicit, s.reason = true, "its service was taken out of the configuration"
+		case waiting:
+			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"
+		default:
+			s.reason = "gone from the catalog"
+		}
+		servers[addr] = s
+	}
+}
+
+// panicMode applies spec.PanicThreshold: when too few of the real servers that
+// anybody would use are healthy, the checks are believed to be wrong and all are used.
+func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
+	var healthy, failed int
+	for _, s := range servers {
+		switch s.state {
+		case Serving, HeldBack:
+			healthy++
+		case Failed:
+			failed++
+		case Entering, Drained, Leaving, Kept, Unusable:
+		}
+	}
+	if failed == 0 || float64(healthy) >= spec.PanicThreshold*float64(healthy+failed) {
+		return
+	}
+	d.Panic = true
+	for _, s := range servers {
+		if s.state == Failed {
+			s.state, s.reason = Serving, fmt.Sprintf("panic: %d of %d healthy is below the threshold, so all are used; %s", healthy, healthy+failed, s.reason)
+		}
+	}
+}
+
+// assemble makes the pool, the status and the memory of the decision.
+func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server) {
+	service := spec.Service
+	if o, ok := view.Overrides.Schedulers[spec.Name]; ok {
+		service.Scheduler = o.Value
+	}
+	d.Memory.Servers = make(map[netip.AddrPort]Past, len(servers))
+	d.Want = lvs.Want{Drain: spec.Drain, Reasons: map[netip.AddrPort]string{}, AtOnce: map[netip.AddrPort]bool{}}
+	if o, ok := view.Overrides.Holds[spec.Name]; ok {
+		d.Want.Hold = fmt.Sprintf("hold/%s in KV: %s", spec.Name, o.Value)
+	}
+
+	live := 0
+	var dests []lvs.Dest
+	for _, addr := range sortedAddrs(servers) {
+		s := servers[addr]
+		d.Servers = append(d.Servers, s.status(spec, view))
+		d.Want.Reasons[addr] = s.reason
+		for _, c := range spec.Checks {
+			if s.unusable == "" {
+				d.Checks = append(d.Checks, c.against(addr))
+			}
+		}
+		if s.atOnce {
+			d.Want.AtOnce[addr] = true
+		}
+		d.Memory.Servers[addr] = Past{
+			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Origin: s.origin,
+			Adopted: s.state == Kept, instance: s.instance, query: s.query,
+		}
+		if !s.in {
+			continue
+		}
+		live += s.effective
+		dests = append(dests, s.dest(spec))
+	}
+
+	d.QuorumLost = quorumLost(spec, before.QuorumLost, live)
+	d.Memory.QuorumLost = d.QuorumLost
+	if d.QuorumLost && spec.Sorry != nil {
+		for _, dest := range dests {
+			d.Want.Reasons[dest.Addr] = fmt.Sprintf("quorum lost (weight %d of %d), the sorry server answers", live, spec.Quorum)
+		}
+		sorry := lvs.Dest{Addr: spec.Sorry.Addr, Weight: uint32(max(spec.Sorry.Weight, 1)), Forward: spec.Sorry.Forward, Tunnel: spec.Tunnel}
+		d.Want.Reasons[sorry.Addr] = fmt.Sprintf("sorry server: quorum lost (weight %d of %d)", live, spec.Quorum)
+		dests = []lvs.Dest{sorry}
+	}
+	d.Want.Pool = lvs.NewPool(service, dests...)
+}
+
+// quorumLost is keepalived's rule: the pool comes up at quorum + hysteresis and
+// goes down below quorum - hysteresis, or at no weight at all.
+func quorumLost(spec Spec, lost bool, live int) bool {
+	switch {
+	case live == 0 || live < spec.Quorum-spec.Hysteresis:
+		return true
+	case live >= spec.Quorum+spec.Hysteresis:
+		return false
+	}
+	return lost
+}
+
+func (s *server) dest(spec Spec) lvs.Dest {
+	d := lvs.Dest{Addr: s.addr, Weight: uint32(s.effective), Forward: spec.Forward}
+	if s.config != nil {
+		d.Forward, d.Upper, d.Lower = s.config.Forward, s.config.Upper, s.config.Lower
+	}
+	if d.Forward == lvs.TUN {
+		d.Tunnel = spec.Tunnel
+	}
+	return d
+}
+
+// against returns the check of one real server: the port of the definition, or
+// the real server's own.
+func (c CheckSpec) against(addr netip.AddrPort) Check {
+	port := addr.Port()
+	if c.Port != 0 {
+		port = c.Port
+	}
+	return Check{Spec: c, Target: netip.AddrPortFrom(addr.Addr(), port)}
+}
+
+func sortedAddrs(m map[netip.AddrPort]*server) []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(m))
+	for a := range m {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, netip.AddrPort.Compare)
+	return out
+}
