@@ -106,6 +106,7 @@ type Instance struct {
 type Answer struct {
 	Query     Query
 	Instances []Instance // complete; meaningless when Err is set
+	Warnings  []string   // a sentence for each instance that had to be left out, and why
 	Index     uint64     // Consul's index, or a counter of the source: the cause in events
 	Err       string     // not empty: the source fails since Since, the last answer stands
 	Stale     bool       // the answer is a last-known-good one from before a restart

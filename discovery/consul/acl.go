@@ -1,0 +1,34 @@
+package consul
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// anonymousAccessor is the accessor of the token that Consul uses for requests
+// without one.
+const anonymousAccessor = "00000000-0000-0000-0000-000000000002"
+
+// anonymous says whether an empty answer may have been emptied by ACLs without
+// a word. Consul hides X-Consul-Results-Filtered-By-ACLs from requests without
+// a token (so as not to tell strangers what exists), hence the question who we
+// are. An agent can give its own token to requests without one; then the header
+// was not hidden and the answer is as good as any.
+func anonymous(ctx context.Context, client *api.Client, meta *api.QueryMeta) error {
+	if meta.DefaultACLPolicy != "deny" || meta.ResultsFilteredByACLs || meta.QueryBackend == api.QueryBackendStreaming {
+		return nil
+	}
+	self, _, err := client.ACL().TokenReadSelf((&api.QueryOptions{AllowStale: true}).WithContext(ctx))
+	if err != nil {
+		if code := statusCode(err); code == http.StatusUnauthorized {
+			return nil // ACLs are off: the policy is a setting without effect
+		}
+		return err
+	}
+	if self.AccessorID == anonymousAccessor {
+		return ErrAnonymous
+	}
+	return nil
+}

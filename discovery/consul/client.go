@@ -1,0 +1,138 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// ClientConfig says how to reach Consul. An empty field comes from the
+// environment as [api.DefaultConfig] reads it (CONSUL_HTTP_ADDR,
+// CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT, …).
+type ClientConfig struct {
+	Address    string // host:port, http://…, https://… or unix:///path
+	Datacenter string // for requests that name none
+	Namespace  string // Consul Enterprise
+	Partition  string // Consul Enterprise
+
+	// TokenFile goes before Token, as in Consul. It is read again for every
+	// request, so a rotated token is used at once. While it cannot be read
+	// every request fails with that reason.
+	Token     string
+	TokenFile string
+
+	TLS        bool   // https even where Address does not say so
+	CAFile     string // PEM bundle
+	CAPath     string // directory of PEM files
+	CertFile   string // client certificate, with KeyFile
+	KeyFile    string
+	ServerName string // name to verify in place of the address
+	SkipVerify bool   // do not verify the server's certificate
+}
+
+// NewClient makes a client for cfg. It opens no connection. It fails on an
+// address with an unknown scheme and on certificate files that cannot be read.
+func NewClient(cfg ClientConfig) (*api.Client, error) {
+	conf := api.DefaultConfig()
+	set(&conf.Address, cfg.Address)
+	set(&conf.Datacenter, cfg.Datacenter)
+	set(&conf.Namespace, cfg.Namespace)
+	set(&conf.Partition, cfg.Partition)
+	set(&conf.TLSConfig.CAFile, cfg.CAFile)
+	set(&conf.TLSConfig.CAPath, cfg.CAPath)
+	set(&conf.TLSConfig.CertFile, cfg.CertFile)
+	set(&conf.TLSConfig.KeyFile, cfg.KeyFile)
+	set(&conf.TLSConfig.Address, cfg.ServerName)
+	if cfg.TLS {
+		conf.Scheme = "https"
+	}
+	if cfg.SkipVerify {
+		conf.TLSConfig.InsecureSkipVerify = true
+	}
+
+	dial := (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	if path, ok := strings.CutPrefix(conf.Address, "unix://"); ok {
+		// api.NewClient would dial without a context and drop our transport.
+		conf.Address = "localhost"
+		tcp := dial
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return tcp(ctx, "unix", path) }
+	}
+	conf.Transport = &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dial,
+		TLSHandshakeTimeout: 10 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		// Every blocking query holds a connection of its own and takes it up
+		// again a moment later.
+		MaxIdleConnsPerHost: 4096,
+		// Over TLS all of them share one connection, which keeps below the
+		// agent's limits.http_max_conns_per_client (200).
+		ForceAttemptHTTP2: true,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+	}
+	client, err := api.NewHttpClient(conf.Transport, conf.TLSConfig)
+	if err != nil {
+		return nil, fmt.Errorf("read consul tls files: %w", err)
+	}
+
+	tokens := &tokenTransport{base: client.Transport, token: conf.Token, file: conf.TokenFile}
+	switch {
+	case cfg.TokenFile != "":
+		tokens.file = cfg.TokenFile
+	case cfg.Token != "":
+		tokens.token, tokens.file = cfg.Token, ""
+	}
+	client.Transport = tokens
+	conf.HttpClient = client
+	// api.NewClient reads a token file once and fails where it is missing. A
+	// token that is not the environment's keeps it from looking; tokenTransport
+	// puts the real one in its place.
+	conf.TokenFile, conf.Token = "", "set per request"
+
+	c, err := api.NewClient(conf)
+	if err != nil {
+		return nil, fmt.Errorf("make consul client: %w", err)
+	}
+	return c, nil
+}
+
+func set(dst *string, v string) {
+	if v != "" {
+		*dst = v
+	}
+}
+
+// tokenTransport puts the token into each request, from the file where there is
+// one.
+type tokenTransport struct {
+	base  http.RoundTripper
+	token string
+	file  string
+}
+
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	token := t.token
+	if t.file != "" {
+		data, err := os.ReadFile(t.file)
+		if err != nil {
+			if req.Body != nil {
+				req.Body.Close()
+			}
+			return nil, fmt.Errorf("read consul token file: %w", err)
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	req = req.Clone(req.Context())
+	if token != "" {
+		req.Header.Set("X-Consul-Token", token)
+	} else {
+		req.Header.Del("X-Consul-Token")
+	}
+	return t.base.RoundTrip(req)
+}
