@@ -1,0 +1,197 @@
+// Package control is the director's API: what it says about itself, what can be
+// ordered, the server on its unix socket, and the client that the commands use.
+//
+// The API is HTTP with JSON bodies on a unix socket that only its owner may
+// open; whoever can open it could also run ipvsadm.
+package control
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// Snapshot is everything that `status` shows, at one moment. It is a copy: no
+// part of it changes afterwards.
+type Snapshot struct {
+	Version  string    `json:"version"`
+	RouterID string    `json:"router_id"`
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	At       time.Time `json:"at"`
+
+	Config  ConfigStatus   `json:"config"`
+	VRRP    []Router       `json:"vrrp"`
+	Pools   []Pool         `json:"pools"`
+	IPVS    IPVS           `json:"ipvs"`
+	Sources []SourceStatus `json:"sources"`
+	KV      KVStatus       `json:"kv"`
+	Sysctls []Sysctl       `json:"sysctls,omitempty"`
+}
+
+// ConfigStatus tells which configuration is in force.
+type ConfigStatus struct {
+	Path     string     `json:"path"`
+	LoadedAt time.Time  `json:"loaded_at"`
+	Refused  string     `json:"refused,omitempty"` // why the newest one was not taken
+	At       *time.Time `json:"refused_at,omitempty"`
+}
+
+// Router is one VRRP instance.
+type Router struct {
+	Name      string    `json:"name"`
+	Interface string    `json:"interface"`
+	VRID      uint8     `json:"virtual_router_id"`
+	Version   uint8     `json:"version"`
+	State     string    `json:"state"` // master, backup, fault, init
+	Reason    string    `json:"reason"`
+	Since     time.Time `json:"since"`
+
+	Priority         uint8  `json:"priority"`           // effective
+	ConfigPriority   uint8  `json:"config_priority"`    // from the file
+	PriorityFrom     string `json:"priority_from"`      // config, or the KV key
+	Master           string `json:"master,omitempty"`   // address of the master last heard
+	MasterPriority   uint8  `json:"master_priority"`    // its priority
+	AdvertIntervalMS int64  `json:"advert_interval_ms"` // ours
+	MasterDownMS     int64  `json:"master_down_ms"`     // as a backup
+
+	Addresses []Address         `json:"addresses"`
+	Lease     string            `json:"lease"` // "3s", or "off: why"
+	Sent      uint64            `json:"adverts_sent"`
+	Received  uint64            `json:"adverts_received"`
+	Dropped   map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
+	LatestMS  float64           `json:"latest_ms"`                 // worst lateness of the loop
+	Mismatch  []Mismatch        `json:"mismatches,omitempty"`
+	Error     string            `json:"error,omitempty"`
+}
+
+// Address is one virtual address and whether this host holds it now.
+type Address struct {
+	Prefix  netip.Prefix `json:"prefix"`
+	Device  string       `json:"device"`
+	Label   string       `json:"label,omitempty"`
+	Present bool         `json:"present"`
+}
+
+// Mismatch is a peer whose adverts do not fit ours.
+type Mismatch struct {
+	Peer  string    `json:"peer"`
+	What  string    `json:"what"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// Pool is one virtual server.
+type Pool struct {
+	Name        string       `json:"name"`
+	Service     string       `json:"service"` // "tcp 61.139.2.1:80"
+	Scheduler   string       `json:"scheduler"`
+	Forward     string       `json:"forward"`
+	Persistence uint32       `json:"persistence_seconds,omitempty"`
+	Held        string       `json:"held,omitempty"`
+	Hold        string       `json:"hold,omitempty"`
+	Panic       bool         `json:"panic,omitempty"`
+	QuorumLost  bool         `json:"quorum_lost,omitempty"`
+	Waiting     []string     `json:"waiting,omitempty"` // queries never answered
+	Stale       bool         `json:"stale,omitempty"`   // last-known-good from before the start
+	Servers     []PoolServer `json:"servers"`
+}
+
+// PoolServer is one real server: the decision, and what the kernel holds.
+type PoolServer struct {
+	discovery.ServerStatus
+	Kernel *KernelDest `json:"kernel,omitempty"` // nil: not in the table
+}
+
+// KernelDest is what was last read from the IPVS table.
+type KernelDest struct {
+	Weight      uint32 `json:"weight"`
+	Active      uint32 `json:"active"`
+	Inactive    uint32 `json:"inactive"`
+	Connections uint64 `json:"connections"`
+	InBytes     uint64 `json:"in_bytes"`
+	OutBytes    uint64 `json:"out_bytes"`
+}
+
+// IPVS is the state of the reconciler.
+type IPVS struct {
+	InSync    bool              `json:"in_sync"` // the kernel holds what is wanted
+	Error     string            `json:"error,omitempty"`
+	Adopted   Adopted           `json:"adopted"`
+	Ops       map[string]uint64 `json:"ops"`   // applied since the start, by verb
+	Drift     uint64            `json:"drift"` // ops that repaired somebody else's change
+	LastDrift string            `json:"last_drift,omitempty"`
+	Timeouts  *Timeouts         `json:"timeouts,omitempty"`
+	Draining  []Draining        `json:"draining,omitempty"`
+}
+
+// Adopted is what was found in the kernel at start, and what was changed of it.
+type Adopted struct {
+	Services int `json:"services"`
+	Servers  int `json:"servers"`
+	Ops      int `json:"ops"` // of the first reconciliation; 0 = the table was right
+}
+
+// Timeouts are the kernel's IPVS connection timeouts.
+type Timeouts struct {
+	TCP    float64 `json:"tcp_seconds"`
+	TCPFin float64 `json:"tcp_fin_seconds"`
+	UDP    float64 `json:"udp_seconds"`
+}
+
+// Draining is a real server that finishes its connections before it goes.
+type Draining struct {
+	Service string    `json:"service"`
+	Server  string    `json:"server"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+	Active  uint32    `json:"active"`
+}
+
+// SourceStatus is one watched query.
+type SourceStatus struct {
+	Source    string     `json:"source"`
+	Query     string     `json:"query"`
+	Instances int        `json:"instances"`
+	Index     uint64     `json:"index"`
+	Answered  *time.Time `json:"answered,omitempty"` // the last good answer
+	Error     string     `json:"error,omitempty"`
+	Stale     bool       `json:"stale,omitempty"`
+}
+
+// KVStatus is the state of the live settings.
+type KVStatus struct {
+	Where    string   `json:"where"` // "consul edgekeeper/", or the path of the file
+	Keys     int      `json:"keys"`
+	Index    uint64   `json:"index"`
+	Error    string   `json:"error,omitempty"`
+	Rejected []string `json:"rejected,omitempty"`
+}
+
+// Sysctl is one kernel setting that the director manages.
+type Sysctl struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Before string `json:"before"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Event is one line of the event log: a change, and its cause.
+type Event struct {
+	Seq    uint64    `json:"seq"`
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`   // vrrp, ipvs, drift, check, catalog, kv, config, agent
+	Object string    `json:"object"` // the instance, virtual server or real server
+	Text   string    `json:"text"`   // one sentence: what, and why
+}
+
+// Connection is one entry of the IPVS connection table.
+type Connection struct {
+	Protocol string         `json:"protocol"`
+	Client   netip.AddrPort `json:"client"`
+	Virtual  netip.AddrPort `json:"virtual"`
+	Server   netip.AddrPort `json:"server"`
+	State    string         `json:"state"`
+	Expires  float64        `json:"expires_seconds"`
+}
