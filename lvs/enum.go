@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -157,13 +158,39 @@ const (
 	SchedulerFlag3
 )
 
-// String gives the address family's usual notation of a virtual server:
-// "tcp 61.139.2.1:80", "fwmark 1 inet".
+// String gives the set flags by number, "1+2", or "none".
+func (f SchedulerFlags) String() string {
+	var out []string
+	for i := range 3 {
+		if f&(1<<i) != 0 {
+			out = append(out, strconv.Itoa(i+1))
+		}
+	}
+	if out == nil {
+		return "none"
+	}
+	return strings.Join(out, "+")
+}
+
+// String gives the encapsulation in words: "ipip", "gue port 6080 csum".
+func (t Tunnel) String() string {
+	s := t.Type.String()
+	if t.Port != 0 {
+		s += " port " + strconv.Itoa(int(t.Port))
+	}
+	if t.Checksum != NoChecksum {
+		s += " " + t.Checksum.String()
+	}
+	return s
+}
+
+// String gives the usual notation of a virtual server: "tcp 61.139.2.1:80",
+// "fwmark 1 inet".
 func (k Key) String() string {
 	if k.Mark != 0 {
 		return fmt.Sprintf("fwmark %d %s", k.Mark, k.Family)
 	}
-	return k.Protocol.String() + " " + netipAddrPort(k)
+	return k.Protocol.String() + " " + netip.AddrPortFrom(k.Addr, k.Port).String()
 }
 
 func name[E ~uint8](names map[E]string, e E) string {
@@ -182,9 +209,6 @@ func parse[E ~uint8](names map[E]string, e *E, text, what string) error {
 		}
 		choices = append(choices, s)
 	}
-	return fmt.Errorf("%s %q: %w, must be one of %s", what, text, ErrUnknownName, strings.Join(sorted(choices), ", "))
+	slices.Sort(choices)
+	return fmt.Errorf("%s %q: %w, must be one of %s", what, text, ErrUnknownName, strings.Join(choices, ", "))
 }
-
-func sorted(s []string) []string { slices.Sort(s); return s }
-
-func netipAddrPort(k Key) string { return netip.AddrPortFrom(k.Addr, k.Port).String() }

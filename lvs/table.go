@@ -40,7 +40,8 @@ func (k Key) IPv6() bool {
 	return k.Addr.Is6() && !k.Addr.Is4In6()
 }
 
-// Compare orders keys by protocol, address, port and mark, for stable output.
+// Compare orders keys, for stable output: by mark and family, protocol, address,
+// port, so that addressed virtual servers come before firewall marks.
 func (k Key) Compare(o Key) int {
 	return cmp.Or(
 		cmp.Compare(k.Mark, o.Mark),
@@ -98,7 +99,7 @@ func NewPool(s Service, dests ...Dest) Pool {
 
 // Dest returns the real server with that address, and whether there is one.
 func (p Pool) Dest(a netip.AddrPort) (Dest, bool) {
-	i, ok := slices.BinarySearchFunc(p.Dests, a, func(d Dest, a netip.AddrPort) int { return d.Addr.Compare(a) })
+	i, ok := p.find(a)
 	if !ok {
 		return Dest{}, false
 	}

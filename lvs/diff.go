@@ -1,0 +1,147 @@
+package lvs
+
+import "slices"
+
+// Diff returns the ops that turn have into want, within want's scope: the
+// virtual servers in want.Pools, unless held, and those in want.Owned. What
+// lies outside is invisible. Diff of equal tables is empty; two objects that
+// behave alike are equal (see Normal).
+//
+// The order is:
+//
+//  1. AddService
+//  2. SetService: scheduler, flags and persistence change in place
+//  3. AddDest
+//  4. SetDest, unless the weight becomes smaller: forwarding method, tunnel,
+//     thresholds and weight change in place
+//  5. SetDest with a smaller weight
+//  6. RemoveDest
+//  7. RemoveService: of a virtual server in Owned that nobody wants any more;
+//     its real servers go with it and get no op of their own
+//
+// and, within each, by virtual server and address. So a real server's virtual
+// server is always there before it, and a pool that can take connections before
+// and after can take them after each single op: whatever is new or grows does
+// so before anything shrinks.
+//
+// Every edit is in place because the kernel allows it: ip_vs_edit_service binds
+// another scheduler and keeps the connections; __ip_vs_update_dest changes
+// weight, forwarding method, tunnel and thresholds of a real server and keeps
+// its connections (established ones go on with the forwarding method that they
+// were created with).
+func Diff(have Table, want Desired) []Op {
+	var ph phases
+	for _, k := range want.scope() {
+		w, wanted := want.Pools[k]
+		h, found := have[k]
+		switch {
+		case !wanted:
+			if found {
+				ph.add(phaseRemoveService, Op{Verb: RemoveService, Service: h.Service.Normal(), Reason: "no longer wanted"})
+			}
+		case w.Hold == "":
+			ph.pool(k, h, found, w)
+		}
+	}
+	return ph.ops()
+}
+
+// scope lists the keys that Diff may touch, in order.
+func (d Desired) scope() []Key {
+	keys := make([]Key, 0, len(d.Pools)+len(d.Owned))
+	for k := range d.Pools {
+		keys = append(keys, k)
+	}
+	for k, owned := range d.Owned {
+		if _, wanted := d.Pools[k]; owned && !wanted {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	return keys
+}
+
+const (
+	phaseAddService = iota
+	phaseSetService
+	phaseAddDest
+	phaseSetDest
+	phaseLowerDest
+	phaseRemoveDest
+	phaseRemoveService
+	phaseCount
+)
+
+// phases collects ops by their place in the order.
+type phases [phaseCount][]Op
+
+func (ph *phases) add(i int, op Op) { ph[i] = append(ph[i], op) }
+
+func (ph *phases) ops() []Op {
+	n := 0
+	for _, p := range ph {
+		n += len(p)
+	}
+	if n == 0 {
+		return nil
+	}
+	return slices.Concat(ph[:]...)
+}
+
+// pool adds the ops for one wanted virtual server.
+func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
+	svc := w.Pool.Service
+	svc.Key = k
+	svc = svc.Normal()
+	if !found {
+		ph.add(phaseAddService, Op{Verb: AddService, Service: svc})
+	} else if was := h.Service.Normal(); was != svc {
+		ph.add(phaseSetService, Op{Verb: SetService, Service: svc, Was: Was{Service: was}})
+	}
+
+	// Both lists are sorted: walk them side by side.
+	have, want := h.normalDests(), w.Pool.normalDests()
+	for len(have) > 0 || len(want) > 0 {
+		side := 0
+		switch {
+		case len(have) == 0:
+			side = 1
+		case len(want) == 0:
+			side = -1
+		default:
+			side = have[0].Addr.Compare(want[0].Addr)
+		}
+		switch {
+		case side < 0:
+			ph.removeDest(svc, have[0].Normal(), w)
+			have = have[1:]
+		case side > 0:
+			d := want[0].Normal()
+			ph.add(phaseAddDest, Op{Verb: AddDest, Service: svc, Dest: d, Reason: w.Reasons[d.Addr]})
+			want = want[1:]
+		default:
+			ph.setDest(svc, have[0].Normal(), want[0].Normal(), w)
+			have, want = have[1:], want[1:]
+		}
+	}
+}
+
+func (ph *phases) setDest(svc Service, was, is Dest, w Want) {
+	if was == is {
+		return
+	}
+	op := Op{Verb: SetDest, Service: svc, Dest: is, Was: Was{Dest: was}, Reason: w.Reasons[is.Addr]}
+	if op.Lowers() {
+		ph.add(phaseLowerDest, op)
+	} else {
+		ph.add(phaseSetDest, op)
+	}
+}
+
+func (ph *phases) removeDest(svc Service, d Dest, w Want) {
+	reason := w.Reasons[d.Addr]
+	if reason == "" {
+		reason = "no longer wanted"
+	}
+	ph.add(phaseRemoveDest, Op{Verb: RemoveDest, Service: svc, Dest: d, Reason: reason})
+}
