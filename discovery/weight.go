@@ -34,11 +34,14 @@ func (s *server) weigh(spec Spec, o Overrides) {
 			break
 		}
 	}
-	if s.gone || s.state == Unusable || s.state == Leaving {
+	if s.state == Unusable || s.state == Leaving && s.explicit {
 		return
 	}
 	if key, why, ok := s.drained(spec, o); ok {
-		s.state, s.explicit = Drained, true
+		s.explicit = true
+		if s.state != Leaving { // one that leaves anyway does so by order now
+			s.state = Drained
+		}
 		s.reason = "drained by " + key
 		if why != "" {
 			s.reason += ": " + why
