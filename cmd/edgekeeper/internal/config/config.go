@@ -1,0 +1,134 @@
+// Package config turns HCL files and the environment into one checked Config,
+// or into the list of everything that is wrong with them.
+//
+// The contract:
+//
+//   - Load reports every mistake it finds, not the first only, each with its
+//     file, line and column. Where a file does not parse, the mistakes are those
+//     of syntax: what the rest would mean is not guessed.
+//   - A Config that Load returns is complete: every field holds what was written
+//     or its documented default, and nothing in it contradicts anything else. It
+//     holds plain values, so that reflect.DeepEqual tells a changed configuration
+//     from one that was only rewritten.
+//   - Names, types, ranges and defaults are in one table. The decoder and
+//     Reference both read it.
+//   - Secrets do not print, whatever the verb or encoder.
+//
+// Load reads files and, through the function it is given, the environment. It
+// changes nothing, and neither resolves names nor asks the kernel: it gives the
+// same answer on the machine of whoever writes the file.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// Config is a checked configuration.
+type Config struct {
+	RouterID string // this director's name in KV keys and status; never empty
+	StateDir string // folder for what outlives a restart
+	OnStop   OnStop
+	Log      Log
+
+	Consul      *Consul      // nil: no Consul
+	FileCatalog *FileCatalog // nil: no file catalog
+	Control     Control
+	Telemetry   *Telemetry // nil: nothing listens
+
+	IPVS           IPVS
+	Instances      []VRRP           // in the order of the files
+	VirtualServers []discovery.Spec // in the order of the files
+	RealServer     *RealServer      // nil: this host is no real server
+}
+
+// OnStop says what becomes of the IPVS table after a clean stop.
+type OnStop uint8
+
+// The values of the on_stop argument.
+const (
+	Release OnStop = iota // our virtual servers are removed (the default)
+	Keep                  // they stay, to be adopted at the next start
+)
+
+// String gives release or keep.
+func (o OnStop) String() string {
+	switch o {
+	case Release:
+		return "release"
+	case Keep:
+		return "keep"
+	}
+	return "unknown"
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level slog.Level
+	JSON  bool // else key=value
+}
+
+// Consul says how to reach Consul. What the file leaves out was taken from the
+// environment; what is empty here is empty in both.
+type Consul struct {
+	Address       string // host:port, http://…, https://… or unix:///path
+	Token         Secret // empty where TokenFile is not
+	TokenFile     string // to be read again for every request
+	CACert        string // file
+	ClientCert    string // file, with ClientKey
+	ClientKey     string // file
+	TLSServerName string
+	Datacenter    string // empty: the agent's own
+	Namespace     string
+	Partition     string
+	KVPrefix      string // without slashes at its ends
+	MaxStale      time.Duration
+}
+
+// FileCatalog is a folder of Consul service-definition files.
+type FileCatalog struct {
+	Path string
+}
+
+// Control is the director's unix socket.
+type Control struct {
+	Socket string
+}
+
+// Telemetry is the address that serves /metrics and /health.
+type Telemetry struct {
+	Address netip.AddrPort
+}
+
+// IPVS holds the kernel's settings around virtual servers.
+type IPVS struct {
+	// ManageSysctls allows to set the three sysctls below, and send_redirects
+	// for direct routing.
+	ManageSysctls           bool
+	ExpireNodestConn        bool // net.ipv4.vs.expire_nodest_conn
+	ExpireQuiescentTemplate bool // net.ipv4.vs.expire_quiescent_template
+	ConnReuseMode           int  // net.ipv4.vs.conn_reuse_mode
+
+	// Timeouts are whole seconds; 0 leaves the kernel's.
+	TCPTimeout    time.Duration
+	TCPFinTimeout time.Duration
+	UDPTimeout    time.Duration
+}
+
+// VRRP is one virtual router of this host.
+type VRRP struct {
+	Interface string      // on which adverts go
+	Source    netip.Addr  // of adverts; zero: the interface's first address of the family
+	Router    vrrp.Config // complete and valid
+}
+
+// RealServer is what the real-server agent sets up on a web node.
+type RealServer struct {
+	VIPs          []netip.Addr // to be installed as /32 (/128)
+	Interface     string       // usually lo
+	ManageSysctls bool         // arp_ignore and arp_announce
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// ErrNoFiles is returned, wrapped with the folder, when a folder holds no file
+// that ends in .hcl.
+var ErrNoFiles = errors.New("no *.hcl file")
+
+// Load reads the configuration at path, a file or a folder of *.hcl files, and
+// checks it. env gives environment variables (os.Getenv); nil is an empty
+// environment.
+//
+// Mistakes in the configuration are returned as an Error. Files that cannot be
+// read are ordinary errors of package os.
+func Load(path string, env func(string) string) (*Config, error) {
+	if env == nil {
+		env = func(string) string { return "" }
+	}
+	names, err := files(path)
+	if err != nil {
+		return nil, err
+	}
+	sources := make([]source, len(names))
+	for i, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read configuration: %w", err)
+		}
+		sources[i] = source{name: name, text: text}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read host name: %w", err)
+	}
+	return parse(sources, env, host)
+}
+
+// files lists what path stands for, in the order of reading.
+func files(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		// Editors' leftovers (.web.hcl.swp, .#web.hcl) are no configuration.
+		if strings.HasSuffix(e.Name(), ".hcl") && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("read configuration folder %s: %w", path, ErrNoFiles)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// source is one file that was read.
+type source struct {
+	name string
+	text []byte
+}
+
+// parse checks sources as one configuration. host is the host's name.
+func parse(sources []source, env func(string) string, host string) (*Config, error) {
+	r := &report{}
+	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+	for _, s := range sources {
+		file, diags := hclsyntax.ParseConfig(s.text, s.name, hcl.InitialPos)
+		r.hcl(diags, hcl.Range{Filename: s.name})
+		if diags.HasErrors() {
+			continue
+		}
+		body := file.Body.(*hclsyntax.Body)
+		for name, attr := range body.Attributes {
+			if first, dup := whole.Attributes[name]; dup {
+				r.addf(attr.NameRange, "%s is already set at %s", name, place(first.NameRange))
+				continue
+			}
+			whole.Attributes[name] = attr
+		}
+		whole.Blocks = append(whole.Blocks, body.Blocks...)
+	}
+	if err := r.err(); err != nil {
+		// Half of a configuration would only be told that it lacks the other.
+		return nil, err
+	}
+	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
+	c := &checker{env: env, host: host, root: open(r, root, "", start, whole)}
+	cfg := c.config()
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// checker makes the checked values. It goes on after a mistake, with the
+// default in its place.
+type checker struct {
+	env  func(string) string
+	host string
+	root *block
+}
+
+func (c *checker) config() *Config {
+	cfg := &Config{
+		RouterID:    c.routerID(),
+		StateDir:    c.root.str("state_dir"),
+		OnStop:      c.onStop(),
+		Log:         c.log(),
+		Consul:      c.consul(),
+		FileCatalog: c.fileCatalog(),
+		Control:     c.control(),
+		Telemetry:   c.telemetry(),
+		IPVS:        c.ipvs(),
+		RealServer:  c.realServerAgent(),
+	}
+	cfg.Instances = c.instances()
+	cfg.VirtualServers = c.virtualServers(c.sources())
+	return cfg
+}

@@ -1,0 +1,235 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+func (c *checker) virtualServers(have sources) []discovery.Spec {
+	var out []discovery.Spec
+	keys := map[lvs.Key]*block{}
+	for _, b := range c.root.all("virtual_server") {
+		s := c.virtualServer(b, have)
+		if s.Service.Addr.IsValid() {
+			if first := keys[s.Service.Key]; first != nil {
+				b.addf(b.where("address"), "%s is already the address of %s at %s", s.Service.Key, first.name(), place(first.header))
+			} else {
+				keys[s.Service.Key] = b
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
+	b.keyName("virtual_server", b.label, b.header)
+	if b.label == discovery.ReservedName {
+		b.addf(b.header, "virtual_server %q: the name is taken, drain/%s/ is the KV folder of node drains", b.label, b.label)
+	}
+	s := discovery.Spec{
+		Name:           b.label,
+		Weight:         int(b.num("weight")),
+		Drain:          b.dur("drain_timeout"),
+		MaxRemoval:     b.share("max_removal"),
+		RemovalWindow:  b.dur("removal_window"),
+		PanicThreshold: b.share("panic_threshold"),
+		Quorum:         int(b.num("quorum")),
+		Hysteresis:     int(b.num("hysteresis")),
+	}
+	s.Forward = forwardOf(b, lvs.DR)
+	s.Health, _ = discovery.ParsePolicy(b.str("health"))
+	s.OnFailure, _ = discovery.ParseOnFailure(b.str("on_failure"))
+	c.service(b, &s)
+	s.Servers = c.realServers(b, &s)
+	s.Sorry = c.sorryServer(b, &s)
+	c.tunnel(b, &s)
+	s.Selectors = c.selectors(b, &s, have)
+	s.Checks = c.checks(b, &s)
+	c.policies(b, &s)
+	return s
+}
+
+// forwardOf takes a forward argument, or the fallback where there is none.
+func forwardOf(b *block, fallback lvs.Forward) lvs.Forward {
+	f := fallback
+	if b.str("forward") != "" {
+		// The table's choices are lvs's own words.
+		_ = f.UnmarshalText([]byte(b.str("forward")))
+	}
+	return f
+}
+
+// service takes what the kernel is told about the virtual server.
+func (c *checker) service(b *block, s *discovery.Spec) {
+	k := &s.Service
+	_ = k.Protocol.UnmarshalText([]byte(b.str("protocol")))
+	k.Scheduler = b.str("scheduler")
+	k.OnePacket = b.flag("one_packet")
+	k.Persistence = uint32(b.dur("persistence") / time.Second)
+	k.Granularity = uint8(b.num("persistence_granularity"))
+	if b.written("address") {
+		if ap, ok := b.endpoint("address", b.str("address"), b.where("address"), -1); ok {
+			k.Addr, k.Port = ap.Addr(), ap.Port()
+		}
+	}
+	if k.OnePacket && k.Protocol != lvs.UDP {
+		b.addf(b.where("one_packet"), "one_packet is for udp, %s is %s", b.name(), k.Protocol)
+	}
+	if k.OnePacket && k.Persistence > 0 {
+		b.addf(b.where("one_packet"), "one_packet and persistence exclude each other")
+	}
+	if b.written("persistence_granularity") {
+		at := b.where("persistence_granularity")
+		switch {
+		case k.Persistence == 0 && !b.bad("persistence"):
+			b.addf(at, "persistence_granularity has no effect without persistence")
+		case k.Addr.Is4() && k.Granularity > 32:
+			b.addf(at, "persistence_granularity is %d, must be from 1 to 32 for IPv4", k.Granularity)
+		}
+	}
+	if k.Addr.IsValid() && k.Port == 0 && k.Persistence == 0 && !b.bad("persistence") {
+		b.addf(b.where("address"), "address: port 0 means every port, which needs persistence")
+	}
+}
+
+func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
+	var out []discovery.Server
+	seen := map[netip.AddrPort]*block{}
+	for _, r := range b.all("real_server") {
+		server, ok := c.destination(r, s)
+		server.Weight = int(r.num("weight"))
+		server.Upper, server.Lower = uint32(r.num("upper_threshold")), uint32(r.num("lower_threshold"))
+		switch {
+		case server.Lower == 0:
+		case server.Upper == 0 && !r.bad("upper_threshold"):
+			r.addf(r.where("lower_threshold"), "lower_threshold has no effect without upper_threshold")
+		case server.Lower >= server.Upper && server.Upper != 0:
+			r.addf(r.where("lower_threshold"), "lower_threshold %d must be less than upper_threshold %d", server.Lower, server.Upper)
+		}
+		if !ok {
+			continue
+		}
+		if first := seen[server.Addr]; first != nil {
+			r.addf(r.header, "real_server %s is already in this virtual server at %s", server.Addr, place(first.header))
+			continue
+		}
+		seen[server.Addr] = r
+		out = append(out, server)
+	}
+	return out
+}
+
+func (c *checker) sorryServer(b *block, s *discovery.Spec) *discovery.Server {
+	r := b.one("sorry_server")
+	if r == nil {
+		return nil
+	}
+	server, _ := c.destination(r, s)
+	server.Weight = 1
+	return &server
+}
+
+// destination takes the address and forwarding method of a real or sorry server.
+func (c *checker) destination(r *block, s *discovery.Spec) (discovery.Server, bool) {
+	server := discovery.Server{Forward: forwardOf(r, s.Forward)}
+	ap, ok := r.endpoint(r.kind.name, r.label, r.header, int(s.Service.Port))
+	if !ok {
+		return server, false
+	}
+	server.Addr = ap
+	if !s.Service.Addr.IsValid() {
+		return server, true // nothing to compare with
+	}
+	if !sameFamily(ap.Addr(), s.Service.Addr) && server.Forward != lvs.TUN {
+		r.addf(r.header, "%s %s is %s, the virtual server is %s; only tunnels go across", r.kind.name, ap, family(ap.Addr()), family(s.Service.Addr))
+	}
+	if ap.Port() != s.Service.Port {
+		c.portMismatch(r, r.header, server.Forward, ap.Port(), s.Service.Port)
+	}
+	return server, true
+}
+
+// portMismatch refuses a port that the forwarding method cannot translate: with
+// direct routing and tunnels the packet reaches the real server as the client
+// sent it.
+func (c *checker) portMismatch(b *block, at hcl.Range, f lvs.Forward, got, want uint16) {
+	switch f {
+	case lvs.DR:
+		b.addf(at, "%s has port %d, the virtual server has %d: direct routing does not translate ports; use the same port, or forward = \"nat\"", b.name(), got, want)
+	case lvs.TUN:
+		b.addf(at, "%s has port %d, the virtual server has %d: tunnelling does not translate ports; use the same port, or forward = \"nat\"", b.name(), got, want)
+	case lvs.NAT:
+	}
+}
+
+func (c *checker) tunnel(b *block, s *discovery.Spec) {
+	t := b.one("tunnel")
+	if t == nil {
+		return
+	}
+	_ = s.Tunnel.Type.UnmarshalText([]byte(t.str("type")))
+	_ = s.Tunnel.Checksum.UnmarshalText([]byte(t.str("checksum")))
+	s.Tunnel.Port = uint16(t.num("port"))
+	used := s.Forward == lvs.TUN || s.Sorry != nil && s.Sorry.Forward == lvs.TUN
+	for _, r := range s.Servers {
+		used = used || r.Forward == lvs.TUN
+	}
+	if !used && !b.anyBad() {
+		t.addf(t.header, "tunnel has no effect: nothing in %s has forward = \"tun\"", b.name())
+	}
+	if t.bad("type") {
+		return
+	}
+	switch {
+	case s.Tunnel.Type == lvs.GUE && !t.written("port") && !t.bad("port"):
+		t.addf(t.header, "tunnel of type gue needs port")
+	case s.Tunnel.Type != lvs.GUE && t.written("port"):
+		t.addf(t.where("port"), "port is for type gue, this tunnel is %s", s.Tunnel.Type)
+	}
+	switch {
+	case s.Tunnel.Type == lvs.IPIP && s.Tunnel.Checksum != lvs.NoChecksum,
+		s.Tunnel.Type == lvs.GRE && s.Tunnel.Checksum == lvs.RemoteChecksum:
+		t.addf(t.where("checksum"), "checksum %q does not exist for tunnel type %s", s.Tunnel.Checksum, s.Tunnel.Type)
+	}
+}
+
+// policies checks the rules of a pool against each other.
+func (c *checker) policies(b *block, s *discovery.Spec) {
+	if s.Hysteresis >= s.Quorum && !b.bad("quorum") {
+		b.addf(b.where("hysteresis"), "hysteresis %d must be less than quorum %d", s.Hysteresis, s.Quorum)
+	}
+	services, servers, checks := b.all("service"), b.all("real_server"), b.all("check")
+	if len(services)+len(servers) == 0 {
+		b.addf(b.header, "%s has no real servers: it needs a service or a real_server block", b.name())
+	}
+	if len(services) == 0 && len(servers) > 0 && !b.anyBad() {
+		total := 0
+		for _, r := range s.Servers {
+			total += r.Weight
+		}
+		if need := s.Quorum + s.Hysteresis; b.written("quorum") && need > total {
+			b.addf(b.where("quorum"), "quorum can never be reached: it takes a weight of %d, all real servers together have %d", need, total)
+		}
+	}
+	if !b.written("health") {
+		return
+	}
+	at := b.where("health")
+	switch s.Health {
+	case discovery.NativeOnly, discovery.ConsulOrNative:
+		if len(checks) == 0 {
+			b.addf(at, "health = %q needs a check block", s.Health)
+		}
+	case discovery.ConsulOnly:
+		if len(services) == 0 {
+			b.addf(at, "health = %q needs a service block: no catalog knows the real servers written here", s.Health)
+		}
+	case discovery.ConsulAndNative:
+	}
+}

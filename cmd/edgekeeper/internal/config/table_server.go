@@ -1,0 +1,114 @@
+package config
+
+import (
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+var forwards = []string{lvs.DR.String(), lvs.NAT.String(), lvs.TUN.String()}
+
+var virtualServerType = &blockType{
+	name: "virtual_server", label: "its name, which KV keys and commands use", unique: true,
+	doc: "A virtual server of IPVS and its pool of real servers: instances from a catalog (`service`), servers written here (`real_server`), or both. At least one of the two is needed.",
+	args: []argument{
+		{name: "address", kind: text, required: true, doc: "`ip:port`. Port 0 with `persistence` means every port."},
+		{name: "protocol", kind: text, def: "tcp", choices: []string{"tcp", "udp", "sctp"}, doc: "Transport protocol."},
+		{name: "scheduler", kind: text, def: "wlc", choices: lvs.Schedulers(), doc: "The kernel's scheduler."},
+		{name: "forward", kind: text, def: "dr", choices: forwards, doc: "Forwarding method: `dr` direct routing, `nat` masquerading, `tun` tunnelling."},
+		{name: "persistence", kind: duration, def: "0s", lo: 0, hi: 31 * maxDelay, unit: second, doc: "Time for which a client keeps its real server, in whole seconds. `\"0s\"`: not at all."},
+		{name: "persistence_granularity", kind: number, def: "0", defText: "each address by itself", lo: 1, hi: 128, doc: "Prefix length within which clients count as one for `persistence`: 1 to 32 for IPv4, 1 to 128 for IPv6."},
+		{name: "one_packet", kind: boolean, def: "false", doc: "Schedule each UDP packet by itself."},
+		{name: "health", kind: text, def: "consul-and-native", choices: healthPolicies, doc: "What makes a real server healthy: the catalog's state, the native checks, both or either. The catalog may be a file catalog."},
+		{name: "on_failure", kind: text, def: "drain", choices: failurePolicies, doc: "A failed real server gets weight 0 (`drain`, keepalived's `inhibit_on_failure`) or is taken out (`remove`)."},
+		{name: "weight", kind: number, def: "1", lo: 0, hi: maxPort, doc: "Weight of catalog instances for which neither KV nor their service says one."},
+		{name: "drain_timeout", kind: duration, def: "1m", lo: 0, hi: maxDelay, doc: "Time that a real server on its way out may take to finish its connections; `\"0s\"` removes it at once. The default is twice the longest time that Nomad by default grants a stopping task, so the process is gone before its entry. UDP does not wait."},
+		{name: "max_removal", kind: ratio, def: "0.5", doc: "Share of the pool (at least 2 servers) that may go within `removal_window` on one source's word. Beyond it the pool is held until catalog and checks agree. 1 switches this off."},
+		{name: "removal_window", kind: duration, def: "1m", lo: second, hi: maxDelay, doc: "The time over which `max_removal` counts."},
+		{name: "panic_threshold", kind: ratio, def: "0", doc: "Share of healthy real servers below which all are used, healthy or not. 0: never."},
+		{name: "quorum", kind: number, def: "1", lo: 1, hi: maxInt32, doc: "Total weight of healthy real servers that makes the pool usable. Below it the `sorry_server` serves."},
+		{name: "hysteresis", kind: number, def: "0", lo: 0, hi: maxInt32, doc: "Dead band: quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`."},
+	},
+	blocks: []*blockType{serviceType, realServerType, checkType, sorryServerType, tunnelType},
+	sample: `virtual_server "web" {
+  address   = "61.139.2.1:80"
+  scheduler = "wrr"
+  forward   = "dr"
+
+  service "web" {
+    tags = ["prod"]
+  }
+  real_server "61.139.2.4:80" {
+    weight = 1
+  }
+  check "http" {
+    path = "/health"
+  }
+}`,
+}
+
+var serviceType = &blockType{
+	name: "service", label: "the service's name in the catalog",
+	doc: "Takes instances of a service from a catalog into the pool. Several blocks add up.",
+	args: []argument{
+		{name: "source", kind: text, choices: []string{"consul", "file"}, defText: "`consul` where Consul is configured, else `file`", doc: "The catalog to ask."},
+		{name: "tags", kind: texts, doc: "Tags that an instance must carry, all of them."},
+		{name: "port", kind: number, def: "0", defText: "the instance's own", lo: 1, hi: maxPort, doc: "Port that replaces the instance's."},
+		{name: "datacenter", kind: text, defText: "that of the `consul` block", doc: "Consul datacenter."},
+		{name: "namespace", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise namespace."},
+		{name: "partition", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise admin partition."},
+		{name: "peer", kind: text, doc: "Consul cluster peer that exports the service."},
+		{name: "filter", kind: text, doc: "Consul filter expression, which Consul evaluates: `Service.Meta.pool == \"blue\"`."},
+		{name: "near", kind: text, doc: "Consul node from which instances are sorted by round trip; `_agent` for the agent's own."},
+	},
+}
+
+var realServerType = &blockType{
+	name: "real_server", label: "`ip:port`; without a port it takes the virtual server's",
+	doc: "A real server written in the configuration.",
+	args: []argument{
+		{name: "weight", kind: number, def: "1", lo: 0, hi: maxPort, doc: "Its weight; 0 gives it no new connections."},
+		{name: "forward", kind: text, choices: forwards, defText: "the virtual server's", doc: "Forwarding method."},
+		{name: "upper_threshold", kind: number, def: "0", lo: 0, hi: maxInt32, doc: "Connections at which it gets no more. 0: no limit."},
+		{name: "lower_threshold", kind: number, def: "0", defText: "three quarters of `upper_threshold`", lo: 0, hi: maxInt32, doc: "Connections below which it gets new ones again."},
+	},
+}
+
+var sorryServerType = &blockType{
+	name: "sorry_server", label: "`ip:port`; without a port it takes the virtual server's", single: true,
+	doc: "Serves alone while quorum is lost. It is not checked.",
+	args: []argument{
+		{name: "forward", kind: text, choices: forwards, defText: "the virtual server's", doc: "Forwarding method."},
+	},
+}
+
+var tunnelType = &blockType{
+	name: "tunnel", single: true,
+	doc: "Encapsulation for `forward = \"tun\"`. Without the block it is plain IPIP.",
+	args: []argument{
+		{name: "type", kind: text, def: "ipip", choices: []string{"ipip", "gue", "gre"}, doc: "Encapsulation."},
+		{name: "port", kind: number, def: "0", defText: "none", lo: 1, hi: maxPort, doc: "UDP port of `gue`, which needs it."},
+		{name: "checksum", kind: text, def: "nocsum", choices: []string{"nocsum", "csum", "remcsum"}, doc: "Checksum of the outer packet, for `gue` and `gre`; `remcsum` is for `gue` only."},
+	},
+}
+
+var checkType = &blockType{
+	name: "check", label: "its type: `tcp` connects, `http` and `https` send a request", labels: []string{"tcp", "http", "https"},
+	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
+		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s.",
+	args: []argument{
+		{name: "interval", kind: duration, def: "5s", lo: int64(10 * time.Millisecond), hi: maxDelay, doc: "Time between the starts of attempts while the verdict stands."},
+		{name: "timeout", kind: duration, def: "2s", lo: int64(time.Millisecond), hi: maxDelay, doc: "Longest time of one attempt, at most `interval`."},
+		{name: "retries", kind: number, def: "2", lo: 0, hi: 1000, doc: "Failures after the first that are forgiven before the server counts as down."},
+		{name: "retry_delay", kind: duration, def: "1s", lo: 0, hi: maxDelay, doc: "Time between those attempts."},
+		{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
+		{name: "port", kind: number, def: "0", defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
+		{name: "path", kind: text, def: "/", only: onlyHTTP, doc: "Path of the request, with its query."},
+		{name: "method", kind: text, def: "GET", only: onlyHTTP, choices: []string{"GET", "HEAD", "OPTIONS", "POST"}, doc: "Method of the request."},
+		{name: "host", kind: text, only: onlyHTTP, defText: "the real server's address", doc: "Host header."},
+		{name: "status", kind: text, def: "200-299", only: onlyHTTP, doc: "Accepted status, one (`\"200\"`) or a range. Redirects are not followed."},
+		{name: "body", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that the first 64 KiB of the body must match."},
+		{name: "tls_server_name", kind: text, only: onlyHTTPS, defText: "`host`, else the address", doc: "Name for SNI and for the verification of the certificate."},
+		{name: "tls_skip_verify", kind: boolean, def: "false", only: onlyHTTPS, doc: "Do not verify the certificate."},
+	},
+}

@@ -1,0 +1,60 @@
+package config
+
+import "time"
+
+var vrrpType = &blockType{
+	name: "vrrp", label: "the name of the instance", unique: true,
+	doc: "A VRRP virtual router: its addresses are on the director with the highest priority. It needs no `virtual_server`; with none it is a plain hot standby.",
+	args: []argument{
+		{name: "interface", kind: text, required: true, doc: "Network interface on which adverts go."},
+		{name: "virtual_router_id", kind: number, required: true, lo: 1, hi: 255, doc: "Id of the virtual router: the same on all its routers, unique on the interface per address family."},
+		{name: "version", kind: number, def: "0", defText: "2 for IPv4, 3 for IPv6", lo: 2, hi: 3, doc: "Protocol version: 2 (RFC 3768, IPv4) or 3 (RFC 9568)."},
+		{name: "priority", kind: number, def: "100", lo: 1, hi: 255, doc: "The highest becomes master. 255 means that this host owns the addresses."},
+		{name: "advert_interval", kind: duration, def: "1s", lo: int64(10 * time.Millisecond), hi: 255 * second, doc: "Time between adverts, the same on all routers. Version 2: whole seconds, at most 255 s. Version 3: multiples of 10 ms, at most 40.95 s."},
+		{name: "down_multiplier", kind: number, def: "3", lo: 1, hi: 100, doc: "Missed adverts after which the master counts as down; the same on all routers. RFC 9568 and most implementations know 3 only."},
+		{name: "preempt", kind: boolean, def: "true", doc: "Take over from a working master of lower priority."},
+		{name: "preempt_delay", kind: duration, def: "0s", lo: 0, hi: 1000 * second, doc: "Time for which a working master of lower priority is left in its role."},
+		{name: "source_address", kind: text, defText: "the interface's first address of the family", doc: "Source address of adverts."},
+		{name: "unicast_peers", kind: texts, doc: "Addresses of the other routers. Where given, adverts go to them instead of the multicast group, and only theirs are heard."},
+		{name: "lease", kind: text, def: "auto", doc: "Kernel lifetime of the virtual addresses, renewed with each advert, so that a director that dies or hangs loses them without anyone's help. " +
+			"`\"auto\"`: the longest that ends before a backup takes over (3 s with adverts every second), none where no whole second fits. `\"off\"`: no lifetime. Or whole seconds, longer than `advert_interval`."},
+		{name: "garp_repeat", kind: number, def: "5", lo: 1, hi: 60, doc: "Gratuitous ARPs (IPv6: neighbour advertisements) per address on becoming master, and again after `garp_delay`."},
+		{name: "garp_delay", kind: duration, def: "5s", lo: 0, hi: maxDelay, doc: "Time to the second set. `\"0s\"`: no second set."},
+		{name: "garp_refresh", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "Announce again at this interval while master, `\"0s\"` or at least a second. `\"0s\"`: never."},
+	},
+	blocks: []*blockType{virtualAddressType, authenticationType},
+	sample: `vrrp "VI_1" {
+  interface         = "eth0"
+  virtual_router_id = 51
+  priority          = 100
+
+  authentication {
+    type        = "pass"
+    secret_file = "/etc/edgekeeper.d/vrrp-secret"
+  }
+  virtual_address "61.139.2.1/29" {
+    label = "eth0:0"
+  }
+}`,
+}
+
+var virtualAddressType = &blockType{
+	name: "virtual_address", label: "the address, with its prefix length: `\"61.139.2.1/29\"`; without one it is /32 (/128)",
+	doc: "An address that the master holds. At least one is needed; all are of one family.",
+	args: []argument{
+		{name: "label", kind: text, doc: "IPv4 label of the address, as `ifconfig` shows it: the device's name, a colon and more, at most 15 bytes."},
+		{name: "device", kind: text, defText: "the instance's `interface`", doc: "Interface that holds the address."},
+		{name: "scope", kind: text, def: "global", choices: []string{"global", "site", "link", "host"}, doc: "Scope of the address, as `ip address` has it."},
+	},
+}
+
+var authenticationType = &blockType{
+	name: "authentication", single: true,
+	doc: "Authentication of version 2 over IPv4. It travels in clear (`pass`) or with a weak digest (`ah`): it keeps strangers' routers apart by mistake, not attackers out. Exactly one of the three secrets is needed.",
+	args: []argument{
+		{name: "type", kind: text, required: true, choices: []string{"pass", "ah"}, doc: "`pass`: clear text password. `ah`: IP authentication header, HMAC-MD5-96, as keepalived sends it."},
+		{name: "secret", kind: secret, doc: "The secret, 1 to 8 bytes. Never shown."},
+		{name: "secret_file", kind: text, doc: "File that holds the secret; line ends at its end do not count."},
+		{name: "secret_env", kind: text, doc: "Environment variable that holds the secret."},
+	},
+}

@@ -1,0 +1,295 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// maxSecret is the authentication data field of RFC 2338 section 5.3.10.
+const maxSecret = 8
+
+// routerKey identifies a virtual router on its LAN.
+type routerKey struct {
+	device string
+	vrid   uint8
+	ipv4   bool
+}
+
+func (c *checker) instances() []VRRP {
+	var out []VRRP
+	routers := map[routerKey]*block{}
+	addresses := map[netip.Addr]*block{}
+	for _, b := range c.root.all("vrrp") {
+		v := c.instance(b, addresses)
+		key := routerKey{v.Interface, v.Router.VRID, v.Router.IPv4()}
+		if first := routers[key]; first == nil {
+			routers[key] = b
+		} else if key.device != "" && key.vrid != 0 {
+			b.addf(b.where("virtual_router_id"), "virtual_router_id %d is already taken on interface %q by %s at %s",
+				key.vrid, key.device, first.name(), place(first.header))
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
+	b.keyName("vrrp", b.label, b.header)
+	v := VRRP{Interface: b.str("interface")}
+	b.interfaceName("interface", v.Interface, b.where("interface"))
+	v.Router = vrrp.Config{
+		Name:           b.label,
+		VRID:           uint8(b.num("virtual_router_id")),
+		Version:        vrrp.Version(b.num("version")),
+		Priority:       uint8(b.num("priority")),
+		Interval:       b.dur("advert_interval"),
+		DownMultiplier: int(b.num("down_multiplier")),
+		NoPreempt:      !b.flag("preempt"),
+		PreemptDelay:   b.dur("preempt_delay"),
+		Announce: vrrp.AnnounceConfig{
+			Repeat:  int(b.num("garp_repeat")),
+			Delay:   b.dur("garp_delay"),
+			Refresh: b.dur("garp_refresh"),
+		},
+	}
+	before := len(b.list0())
+	r := &v.Router
+	if r.Announce.Delay == 0 {
+		r.Announce.Delay = -1 // no second set; zero would mean the default
+	}
+	r.Addresses = c.virtualAddresses(b, v.Interface, addresses)
+	*r = r.WithDefaults()
+	c.version(b, r)
+	c.timers(b, r)
+	c.authentication(b, r)
+	c.unicast(b, &v)
+	r.Lease = lease(b, r.Interval)
+	c.backstop(b, r, before)
+	return v
+}
+
+// list0 gives what was reported so far.
+func (b *block) list0() Error { return b.report.list }
+
+// backstop asks the protocol's own package, so that nothing passes here that it
+// would refuse later. What the checks above found needs no second sentence.
+func (c *checker) backstop(b *block, r *vrrp.Config, before int) {
+	if len(b.list0()) > before || b.anyBad() || r.VRID == 0 || len(r.Addresses) == 0 {
+		return
+	}
+	err := r.Validate()
+	if err == nil {
+		return
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		var field *vrrp.FieldError
+		if errors.As(e, &field) {
+			b.addf(b.header, "%s: %s", b.name(), field.Error())
+		}
+	}
+}
+
+// anyBad reports whether a value of the block, or of one within, was wrong.
+func (b *block) anyBad() bool {
+	for name := range b.at {
+		if b.bad(name) {
+			return true
+		}
+	}
+	for _, child := range b.blocks {
+		if child.anyBad() {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) version(b *block, r *vrrp.Config) {
+	if r.Version == vrrp.V2 && !r.IPv4() {
+		b.addf(b.where("version"), "version 2 exists for IPv4 only, the addresses are IPv6; leave version out or write 3")
+	}
+}
+
+func (c *checker) timers(b *block, r *vrrp.Config) {
+	at := b.where("advert_interval")
+	switch {
+	case b.bad("version"):
+	case r.Version == vrrp.V2 && r.Interval%time.Second != 0:
+		b.addf(at, "advert_interval is %s, version 2 takes whole seconds; version 3 goes down to 10ms", r.Interval)
+	case r.Version == vrrp.V3 && (r.Interval > 40950*time.Millisecond || r.Interval%(10*time.Millisecond) != 0):
+		b.addf(at, "advert_interval is %s, version 3 takes multiples of 10ms up to 40.95s", r.Interval)
+	}
+	if r.NoPreempt && r.PreemptDelay > 0 {
+		b.addf(b.where("preempt_delay"), "preempt_delay has no effect with preempt = false")
+	}
+	if d := b.dur("garp_refresh"); d > 0 && d < time.Second {
+		b.addf(b.where("garp_refresh"), "garp_refresh is %s, must be 0s or at least 1s", d)
+	}
+}
+
+func (c *checker) authentication(b *block, r *vrrp.Config) {
+	auth := b.one("authentication")
+	if auth == nil {
+		return
+	}
+	s, ok := auth.secretOf("secret", c.env)
+	if !b.bad("version") && (r.Version != vrrp.V2 || !r.IPv4()) {
+		auth.addf(auth.header, "authentication exists in version 2 over IPv4 only, %s is version %d over %s", b.name(), r.Version, familyOf(r))
+	}
+	if ok && len(s) > maxSecret {
+		for _, name := range []string{"secret", "secret_file", "secret_env"} {
+			if auth.written(name) {
+				auth.addf(auth.where(name), "%s: the secret has %d bytes, VRRP has room for %d; keepalived cuts longer ones off, so write the first %d bytes", name, len(s), maxSecret, maxSecret)
+			}
+		}
+	}
+	switch auth.str("type") {
+	case "pass":
+		r.Auth.Type = vrrp.AuthPass
+	case "ah":
+		r.Auth.Type = vrrp.AuthAH
+	}
+	r.Auth.Secret = vrrp.Secret(s.Reveal())
+}
+
+func familyOf(r *vrrp.Config) string {
+	if r.IPv4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
+func (c *checker) unicast(b *block, v *VRRP) {
+	v.Router.Peers = b.addresses("unicast_peers")
+	if b.written("unicast_peers") && len(b.list("unicast_peers")) == 0 {
+		b.addf(b.where("unicast_peers"), "unicast_peers is empty; leave it out for multicast")
+	}
+	wrong := func(a netip.Addr) bool { return len(v.Router.Addresses) > 0 && a.Is4() != v.Router.IPv4() }
+	if b.written("source_address") {
+		a, ok := b.address("source_address", b.str("source_address"), b.where("source_address"))
+		if ok && wrong(a) {
+			b.addf(b.where("source_address"), "source_address: %s is %s, the virtual addresses are %s", a, family(a), familyOf(&v.Router))
+		}
+		v.Source = a
+	}
+	for _, l := range b.list("unicast_peers") {
+		switch a, err := netip.ParseAddr(l.text); {
+		case err != nil:
+		case wrong(a):
+			b.addf(l.at, "unicast_peers: %s is %s, the virtual addresses are %s", a, family(a), familyOf(&v.Router))
+		case a == v.Source:
+			b.addf(l.at, "unicast_peers: %s is our own source_address", a)
+		}
+	}
+}
+
+// lease takes "auto", "off" or whole seconds.
+func lease(b *block, interval time.Duration) time.Duration {
+	at, s := b.where("lease"), b.str("lease")
+	switch s {
+	case "auto":
+		return 0
+	case "off":
+		return vrrp.LeaseOff
+	}
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		b.addf(at, "lease is %q, must be \"auto\", \"off\" or a duration such as \"3s\"%s", s, suggest(s, []string{"auto", "off"}))
+	case d <= 0 || d%time.Second != 0:
+		b.addf(at, "lease is %q, must be whole seconds: the kernel counts lifetimes in them", s)
+	case d <= interval:
+		b.addf(at, "lease is %q, must be longer than advert_interval (%s), which renews it", s, short(interval))
+	default:
+		return d
+	}
+	return 0
+}
+
+func (c *checker) virtualAddresses(b *block, device string, seen map[netip.Addr]*block) []vrrp.Address {
+	var out []vrrp.Address
+	blocks := b.all("virtual_address")
+	for _, v := range blocks {
+		a, ok := c.virtualAddress(v, device)
+		if !ok {
+			continue
+		}
+		ip := a.Prefix.Addr()
+		if first := seen[ip]; first != nil {
+			v.addf(v.header, "virtual_address %s is already held at %s", ip, place(first.header))
+			continue
+		}
+		seen[ip] = v
+		if len(out) > 0 && !sameFamily(ip, out[0].Prefix.Addr()) {
+			v.addf(v.header, "virtual_address %s is %s, the first of the instance is %s; write a vrrp block for each family", ip, family(ip), family(out[0].Prefix.Addr()))
+			continue
+		}
+		out = append(out, a)
+	}
+	if len(blocks) == 0 {
+		b.addf(b.header, "%s needs a virtual_address block", b.name())
+	}
+	return out
+}
+
+func (c *checker) virtualAddress(v *block, device string) (vrrp.Address, bool) {
+	prefix, err := netip.ParsePrefix(v.label)
+	if err != nil {
+		ip, ipErr := netip.ParseAddr(v.label)
+		if ipErr != nil {
+			v.addf(v.header, "virtual_address: %q is not an address with its prefix length, such as \"192.0.2.1/24\"", v.label)
+			return vrrp.Address{}, false
+		}
+		prefix = netip.PrefixFrom(ip, ip.BitLen())
+	}
+	if !v.usable("virtual_address", prefix.Addr(), v.header) {
+		return vrrp.Address{}, false
+	}
+	if prefix.Addr().IsLoopback() {
+		v.addf(v.header, "virtual_address: %s is a loopback address", prefix.Addr())
+		return vrrp.Address{}, false
+	}
+	a := vrrp.Address{Prefix: prefix, Device: v.str("device"), Label: v.str("label")}
+	if prefix.Bits() == 0 {
+		v.addf(v.header, "virtual_address: the prefix length of %s is 0", prefix)
+		return a, false
+	}
+	v.interfaceName("device", a.Device, v.where("device"))
+	for _, s := range []vrrp.Scope{vrrp.ScopeGlobal, vrrp.ScopeSite, vrrp.ScopeLink, vrrp.ScopeHost} {
+		if s.String() == v.str("scope") {
+			a.Scope = s
+		}
+	}
+	if a.Device != "" {
+		device = a.Device
+	}
+	c.label(v, a, device)
+	if a.Device == "" || v.bad("label") {
+		return a, true
+	}
+	return a, true
+}
+
+// label checks an address label: the kernel wants it to be the device's name, or
+// that name, a colon and more (inet_rtm_newaddr and devinet_ioctl agree on it),
+// in 15 bytes.
+func (c *checker) label(v *block, a vrrp.Address, device string) {
+	at := v.where("label")
+	switch {
+	case a.Label == "":
+	case a.Prefix.Addr().Is6():
+		v.addf(at, "label is for IPv4 addresses only")
+	case len(a.Label) > maxInterfaceName:
+		v.addf(at, "label: %q has %d bytes, the kernel takes at most %d", a.Label, len(a.Label), maxInterfaceName)
+	case device != "" && a.Label != device && !strings.HasPrefix(a.Label, device+":"):
+		v.addf(at, "label: %q must begin with the device's name and a colon, such as %q", a.Label, device+":0")
+	}
+}
