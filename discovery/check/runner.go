@@ -1,0 +1,293 @@
+package check
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// tooLate is how long after its timeout an attempt can end before it must be
+// this process that did not run.
+const tooLate = 500 * time.Millisecond
+
+// shortest keeps a check without an interval from turning in circles.
+const shortest = 10 * time.Millisecond
+
+// entry is one check of the set.
+type entry struct {
+	check   discovery.Check
+	probe   Probe
+	rise    Rise
+	verdict discovery.Verdict
+
+	due     time.Time
+	place   int  // in the heap
+	begun   bool // an attempt has ended
+	paced   bool // it has its own place within the interval
+	delayed bool // spread again since the last attempt
+	void    bool // the last attempt counted neither way for lateness
+	removed bool
+	cancel  context.CancelFunc // of the attempt under way
+}
+
+type result struct {
+	e     *entry
+	start time.Time
+	took  time.Duration
+	err   error
+}
+
+// runner is the state of one Run; only its loop touches entries.
+type runner struct {
+	*Scheduler
+	ctx     context.Context
+	emit    func(discovery.Check, discovery.Verdict)
+	wg      sync.WaitGroup
+	entries map[discovery.Check]*entry
+	heap    byDue    // waiting for their time
+	queue   []*entry // waiting for a place
+	flying  int
+	results chan result
+}
+
+func (r *runner) loop() {
+	r.apply()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		r.start(time.Now())
+		if len(r.heap) > 0 {
+			timer.Reset(time.Until(r.heap[0].due))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-r.changed:
+			r.apply()
+		case res := <-r.results:
+			r.finish(res)
+			for more := true; more; {
+				select {
+				case res := <-r.results:
+					r.finish(res)
+				default:
+					more = false
+				}
+			}
+		case <-timer.C:
+		}
+	}
+}
+
+// apply brings the entries into line with the set.
+func (r *runner) apply() {
+	r.mu.Lock()
+	want := r.want
+	for c := range r.verdicts {
+		if _, ok := want[c]; !ok {
+			delete(r.verdicts, c)
+		}
+	}
+	r.stats.Checks = len(want)
+	r.mu.Unlock()
+	for c, e := range r.entries {
+		if _, ok := want[c]; ok {
+			continue
+		}
+		e.removed = true
+		if e.place >= 0 {
+			heap.Remove(&r.heap, e.place)
+		}
+		if e.cancel != nil {
+			e.cancel()
+		}
+		delete(r.entries, c)
+	}
+	now := time.Now()
+	for c, seed := range want {
+		if r.entries[c] != nil {
+			continue
+		}
+		probe, err := r.cfg.New(c)
+		if err != nil {
+			probe = func(context.Context) error { return err }
+		}
+		e := &entry{check: c, probe: probe, rise: NewRise(c.Spec.Retries, c.Spec.Rise, seed), due: now}
+		r.entries[c] = e
+		heap.Push(&r.heap, e)
+	}
+}
+
+// start begins what is due, as far as there are places.
+func (r *runner) start(now time.Time) {
+	for len(r.heap) > 0 && !r.heap[0].due.After(now) {
+		e := r.heap[0]
+		if late := now.Sub(e.due); e.begun && !e.delayed && late > max(e.check.Spec.Interval, time.Second) {
+			// The process was stopped; so were all other checks.
+			e.delayed = true
+			e.due = now.Add(r.spread(e.check))
+			heap.Fix(&r.heap, 0)
+			continue
+		}
+		heap.Pop(&r.heap)
+		r.queue = append(r.queue, e)
+	}
+	n := 0
+	late := time.Duration(0)
+	for ; n < len(r.queue) && r.flying < r.cfg.MaxInFlight; n++ {
+		e := r.queue[n]
+		r.queue[n] = nil
+		if e.removed {
+			continue
+		}
+		if e.begun {
+			late = max(late, now.Sub(e.due))
+		}
+		r.attempt(e)
+	}
+	r.queue = r.queue[n:]
+	if len(r.queue) == 0 {
+		r.queue = nil
+	}
+	r.mu.Lock()
+	r.stats.InFlight, r.stats.Queued = r.flying, len(r.queue)
+	r.stats.MaxLate = max(r.stats.MaxLate, late)
+	r.mu.Unlock()
+}
+
+func (r *runner) attempt(e *entry) {
+	ctx, cancel := context.WithTimeout(r.ctx, e.check.Spec.Timeout)
+	e.cancel, e.delayed = cancel, false
+	r.flying++
+	start := time.Now()
+	probe := e.probe
+	r.wg.Go(func() {
+		defer cancel()
+		err := guarded(ctx, probe)
+		r.results <- result{e, start, time.Since(start), err}
+	})
+}
+
+func guarded(ctx context.Context, probe Probe) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v}
+		}
+	}()
+	return probe(ctx)
+}
+
+// finish takes the result of an attempt and says when the next one is.
+func (r *runner) finish(res result) {
+	r.flying--
+	e, spec := res.e, res.e.check.Spec
+	e.cancel = nil
+	if e.removed || r.ctx.Err() != nil {
+		return
+	}
+	e.begun = true
+	end := res.start.Add(res.took)
+	switch {
+	case res.err != nil && ours(res.err):
+		r.cfg.Log.Warn("check could not be made", "target", e.check.Target, "type", spec.Type, "error", res.err)
+		e.due = end.Add(max(spec.RetryDelay, 100*time.Millisecond))
+		r.count(false, true)
+	case res.err != nil && timedOut(res.err) && res.took > spec.Timeout+tooLate && !e.void:
+		e.void = true
+		e.due = end
+		r.count(false, true)
+	default:
+		e.void = false
+		retry := e.rise.Observe(res.err == nil)
+		r.count(res.err != nil, false)
+		r.judge(e, res)
+		switch {
+		case retry:
+			e.due = end.Add(spec.RetryDelay)
+		case !e.paced:
+			e.paced = true
+			e.due = res.start.Add(r.spread(e.check))
+		default:
+			e.due = res.start.Add(max(spec.Interval, shortest))
+		}
+	}
+	if e.due.Before(end) {
+		e.due = end
+	}
+	heap.Push(&r.heap, e)
+}
+
+// judge emits the verdict where it is a new one.
+func (r *runner) judge(e *entry, res result) {
+	health := e.rise.Health()
+	if health == discovery.Pending {
+		return
+	}
+	v := e.verdict
+	v.Took = res.took
+	news := false
+	switch {
+	case health != v.Health:
+		v.Health, v.Since, news = health, res.start.Add(res.took), true
+		v.Reason = "ok"
+		if res.err != nil {
+			v.Reason = reason(res.err, e.check.Spec.Timeout)
+		}
+	case health == discovery.Down && res.err != nil:
+		if why := reason(res.err, e.check.Spec.Timeout); why != v.Reason {
+			v.Reason, news = why, true
+		}
+	}
+	e.verdict = v
+	r.mu.Lock()
+	if _, ok := r.want[e.check]; ok {
+		r.verdicts[e.check] = v
+	}
+	r.mu.Unlock()
+	if news {
+		r.emit(e.check, v)
+	}
+}
+
+func (r *runner) count(failed, void bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Attempts++
+	if failed {
+		r.stats.Failures++
+	}
+	if void {
+		r.stats.Void++
+	}
+}
+
+// byDue is a heap of entries, the next one first.
+type byDue []*entry
+
+func (h byDue) Len() int           { return len(h) }
+func (h byDue) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h byDue) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push and Pop are for container/heap.
+func (h *byDue) Push(x any) {
+	e := x.(*entry)
+	e.place = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *byDue) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	e.place = -1
+	return e
+}

@@ -1,0 +1,130 @@
+package check
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// Config of a Scheduler; the zero value is usable.
+type Config struct {
+	// MaxInFlight bounds attempts under way, each with a connection; 0 means
+	// 4096. Targets that do not answer hold a place for their whole timeout, so
+	// N silent targets need N×Timeout/Interval places.
+	MaxInFlight int
+
+	// New makes probes; nil means [New].
+	New func(discovery.Check) (Probe, error)
+
+	Log *slog.Logger // nil discards
+}
+
+// Seed is what is believed of a target before its first attempt; see
+// [NewRise].
+type Seed = discovery.Health
+
+// Stats counts what a Scheduler has done.
+type Stats struct {
+	Checks   int           // in the set
+	InFlight int           // attempts under way
+	Queued   int           // due, waiting for a place
+	Attempts uint64        // ended
+	Failures uint64        // of these
+	Void     uint64        // attempts that counted neither way
+	MaxLate  time.Duration // the longest an attempt started after it was due
+}
+
+// Scheduler runs checks. Its methods may be called from any goroutine.
+type Scheduler struct {
+	cfg     Config
+	hash    maphash.Seed
+	changed chan struct{}
+
+	mu       sync.Mutex
+	want     map[discovery.Check]Seed
+	verdicts map[discovery.Check]discovery.Verdict
+	stats    Stats
+}
+
+// NewScheduler makes a scheduler that checks nothing yet.
+func NewScheduler(cfg Config) *Scheduler {
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = 4096
+	}
+	if cfg.New == nil {
+		cfg.New = New
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Scheduler{
+		cfg:      cfg,
+		hash:     maphash.MakeSeed(),
+		changed:  make(chan struct{}, 1),
+		verdicts: make(map[discovery.Check]discovery.Verdict),
+	}
+}
+
+// Set says what to check from now on. A check that stays keeps its state and
+// its pace, whatever its seed is now.
+func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
+	s.mu.Lock()
+	s.want = maps.Clone(checks)
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Verdicts gives a copy of what is known now, with the duration of the last
+// attempts, which are not emitted each time.
+func (s *Scheduler) Verdicts() map[discovery.Check]discovery.Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.verdicts)
+}
+
+// Stats gives a copy of the counters.
+func (s *Scheduler) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Run checks until ctx ends and then returns nil, after every attempt has
+// ended. emit is called by one goroutine and must not block for long: nothing
+// is started meanwhile.
+func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discovery.Verdict)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &runner{
+		Scheduler: s,
+		ctx:       ctx,
+		emit:      emit,
+		entries:   make(map[discovery.Check]*entry),
+		results:   make(chan result, 256),
+	}
+	defer func() {
+		cancel()
+		go func() {
+			r.wg.Wait()
+			close(r.results)
+		}()
+		for range r.results { // until every attempt has ended
+		}
+	}()
+	r.loop()
+	return nil
+}
+
+// spread gives a share of the interval that depends on the check and on this
+// process, so that two directors do not probe in step.
+func (s *Scheduler) spread(c discovery.Check) time.Duration {
+	h := maphash.Comparable(s.hash, c)
+	return time.Duration(float64(c.Spec.Interval) * (float64(h>>11) / (1 << 53)))
+}
