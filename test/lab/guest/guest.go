@@ -199,7 +199,7 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 	share("out", spec.Out, "")
 	// Memory file systems hide what the host has below them.
 	for tag, path := range map[string]string{"cache": spec.Cache, "project": spec.Dir} {
-		if hidden(path) {
+		if Hidden(path) {
 			share(tag, path, ",readonly=on,multidevs=remap")
 			line += " lab." + tag + "=" + path
 		}
@@ -207,7 +207,8 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 	return append(args, "-append", line)
 }
 
-func hidden(path string) bool {
+// Hidden reports whether the memory file systems of a guest hide a path of the host.
+func Hidden(path string) bool {
 	for _, p := range []string{"/tmp/", "/run/", "/dev/"} {
 		if strings.HasPrefix(path+"/", p) {
 			return true

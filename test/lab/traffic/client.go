@@ -50,7 +50,7 @@ func Client(ctx context.Context, args []string) error {
 		}
 		wg.Go(func() {
 			sent := time.Now()
-			name, err := request(*target, *timeout)
+			name, err := Request(*target, *timeout)
 			out.print(Result{Sent: sent, Latency: time.Since(sent), Server: name, Outcome: outcome(err)})
 		})
 	}
@@ -74,8 +74,8 @@ func (p *printer) print(r Result) {
 
 var errStatus = errors.New("unexpected answer")
 
-// request makes one request on a connection of its own.
-func request(target string, timeout time.Duration) (server string, err error) {
+// Request makes one request on a connection of its own.
+func Request(target string, timeout time.Duration) (server string, err error) {
 	c, err := net.DialTimeout("tcp4", target, timeout)
 	if err != nil {
 		return "", err

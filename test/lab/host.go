@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/binaries"
+	"github.com/edgekeeper/edgekeeper/test/lab/guest"
+	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
+)
+
+// job is one use of the lab, as the host side prepares it.
+type job struct {
+	on      string   // auto, host, guest
+	args    []string // of "lab inside"
+	list    []scenario.Scenario
+	limit   time.Duration
+	shell   bool
+	json    string // copy of the results
+	project string
+	out     string
+	cache   string
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "lab: "+format+"\n", args...) }
+
+func cmdRun(ctx context.Context, args []string) (int, error) {
+	fs := flag.NewFlagSet("lab run", flag.ContinueOnError)
+	verbose := fs.Bool("v", false, "show every step")
+	j := job{}
+	fs.StringVar(&j.json, "json", "", "write the results to this file")
+	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
+	fs.DurationVar(&j.limit, "limit", 0, "limit for the whole run (default: the sum of the scenarios' limits)")
+	if err := fs.Parse(args); err != nil {
+		return 2, err
+	}
+	var err error
+	if j.list, err = scenario.Match(fs.Args()); err != nil {
+		return 2, err
+	}
+	j.args = []string{"run"}
+	if *verbose {
+		j.args = append(j.args, "-v")
+	}
+	for _, s := range j.list {
+		j.args = append(j.args, s.Name)
+	}
+	return j.do(ctx)
+}
+
+func cmdDemo(ctx context.Context, args []string) (int, error) {
+	fs := flag.NewFlagSet("lab demo", flag.ContinueOnError)
+	j := job{args: []string{"demo"}}
+	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
+	fs.StringVar(&j.json, "json", "", "write the results to this file")
+	if err := fs.Parse(args); err != nil {
+		return 2, err
+	}
+	var err error
+	if j.list, err = scenario.Match([]string{demoScenario()}); err != nil {
+		return 2, err
+	}
+	return j.do(ctx)
+}
+
+// demoScenario is the demonstration on the catalog that CATALOG names.
+func demoScenario() string {
+	if os.Getenv("CATALOG") == "consul" {
+		return "demo-consul"
+	}
+	return "demo"
+}
+
+func cmdShell(ctx context.Context, args []string) (int, error) {
+	fs := flag.NewFlagSet("lab shell", flag.ContinueOnError)
+	j := job{args: []string{"shell"}, shell: true, limit: 12 * time.Hour}
+	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
+	if err := fs.Parse(args); err != nil {
+		return 2, err
+	}
+	j.list = []scenario.Scenario{{Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}}}
+	return j.do(ctx)
+}
+
+// do finds the programs, then runs "lab inside" here or in a guest.
+func (j *job) do(ctx context.Context) (code int, err error) {
+	if j.project, err = binaries.Root(); err != nil {
+		return 1, err
+	}
+	if j.cache, err = binaries.Cache(); err != nil {
+		return 1, err
+	}
+	j.out = filepath.Join(j.project, "test", "lab", "out")
+	if err := os.RemoveAll(j.out); err != nil {
+		return 1, fmt.Errorf("clean results folder: %w", err)
+	}
+	if err := os.MkdirAll(j.out, 0o755); err != nil {
+		return 1, fmt.Errorf("create results folder: %w", err)
+	}
+	if j.limit == 0 {
+		for _, s := range j.list {
+			j.limit += s.Limit + 30*time.Second
+		}
+		j.limit += 2 * time.Minute // the boot
+	}
+	if err := guest.Packages(ctx, map[string]string{"keepalived": "keepalived", "ipvsadm": "ipvsadm", "ip": "iproute2"}, say); err != nil {
+		return 1, err
+	}
+	env := append(os.Environ(), "LAB_OUT="+j.out, "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	env = append(env, j.programs(ctx)...)
+	args := append([]string{"inside"}, j.args...)
+	here, err := j.here()
+	if err != nil {
+		return 1, err
+	}
+	if here {
+		code, err = j.runHere(ctx, args, env)
+	} else {
+		code, err = j.runGuest(ctx, args, env)
+	}
+	if j.json != "" {
+		if e := copyFile(j.json, filepath.Join(j.out, resultsFile)); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	return code, err
+}
+
+// programs finds or builds what the scenarios need, and returns the variables
+// that say where they are, or why they are not.
+func (j *job) programs(ctx context.Context) []string {
+	need := make(map[scenario.Need]bool)
+	for _, s := range j.list {
+		for _, n := range s.Needs {
+			need[n] = true
+		}
+	}
+	var env []string
+	for n := range need {
+		p, err := program(ctx, n)
+		if err == nil && guest.Hidden(p) {
+			p, err = j.visible(p)
+		}
+		if err != nil {
+			say("%v", err)
+			p = "!" + strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+		env = append(env, n.Variable()+"="+p)
+	}
+	return env
+}
+
+func program(ctx context.Context, n scenario.Need) (string, error) {
+	switch n {
+	case scenario.Edgekeeper:
+		return binaries.Edgekeeper(ctx, say)
+	case scenario.Consul:
+		return binaries.Consul(ctx, say)
+	case scenario.Nomad:
+		return binaries.Nomad(ctx, say)
+	case scenario.Keepalived:
+		if p, err := exec.LookPath("keepalived"); err == nil {
+			return p, nil
+		}
+		return "/usr/sbin/keepalived", nil
+	}
+	return "", fmt.Errorf("find program: %s", n)
+}
+
+// visible copies a program from a folder that the guest does not see.
+func (j *job) visible(path string) (string, error) {
+	to := filepath.Join(j.cache, "bin", filepath.Base(path))
+	if filepath.Dir(path) == filepath.Dir(to) {
+		return path, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("copy %s: %w", path, err)
+	}
+	if err := os.WriteFile(to, b, 0o755); err != nil {
+		return "", fmt.Errorf("copy %s: %w", path, err)
+	}
+	return to, nil
+}
+
+// here decides whether the host's own kernel is used.
+func (j *job) here() (bool, error) {
+	switch j.on {
+	case "host":
+		return true, nil
+	case "guest":
+		return false, nil
+	case "auto":
+		if os.Geteuid() != 0 {
+			return false, nil
+		}
+		_ = exec.Command("modprobe", "ip_vs").Run() // whether it worked shows in the next line
+		_, err := os.Stat("/proc/net/ip_vs")
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("-on %s: want auto, host or guest", j.on)
+}
+
+func (j *job) runHere(ctx context.Context, args, env []string) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 1, fmt.Errorf("find lab binary: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	cmd.Env, cmd.Dir = env, j.project
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = cmd.Run()
+	var status *exec.ExitError
+	if errors.As(err, &status) && status.Exited() {
+		return status.ExitCode(), nil
+	}
+	return 0, err
+}
+
+func (j *job) runGuest(ctx context.Context, args, env []string) (int, error) {
+	self, err := j.static(ctx)
+	if err != nil {
+		return 1, err
+	}
+	return guest.Run(ctx, guest.Spec{
+		Args: args, Env: env, Lab: self, Dir: j.project, Out: j.out, Cache: j.cache, Limit: j.limit, Shell: j.shell,
+	}, os.Stdout, say)
+}
+
+// static returns a lab binary that needs no libraries: this one, or a build of it.
+func (j *job) static(ctx context.Context) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find lab binary: %w", err)
+	}
+	f, err := elf.Open(self)
+	if err != nil {
+		return "", fmt.Errorf("read lab binary: %w", err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return binaries.Lab(ctx, say)
+		}
+	}
+	return self, nil
+}
+
+func copyFile(to, from string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("copy results: %w", err)
+	}
+	if !json.Valid(b) {
+		return fmt.Errorf("copy results: %s is no JSON", from)
+	}
+	if err := os.WriteFile(to, b, 0o644); err != nil {
+		return fmt.Errorf("copy results: %w", err)
+	}
+	return nil
+}
