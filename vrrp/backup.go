@@ -1,0 +1,88 @@
+package vrrp
+
+import "time"
+
+// backupReceived is RFC 9568 section 6.4.2, (g) to (l).
+func (m *Machine) backupReceived(now time.Time, ev Received) {
+	if ev.Priority == PriorityResign {
+		m.masterResigned(now, ev)
+		return
+	}
+	lower := ev.Priority < m.priority
+	switch {
+	case !lower:
+		m.preemptAt = time.Time{}
+	case now.Before(m.yieldUntil), m.cfg.NoPreempt:
+	case m.cfg.PreemptDelay > 0:
+		if m.preemptAt.IsZero() {
+			m.preemptAt = now.Add(m.cfg.PreemptDelay)
+		}
+		if due(now, m.preemptAt) {
+			m.lower = ev
+			return
+		}
+	default:
+		// The timer goes on: when it ends we take over.
+		m.lower = ev
+		return
+	}
+	m.master, m.masterPriority = ev.Source, ev.Priority
+	m.lower = Received{}
+	if m.cfg.Version == V3 {
+		m.interval = ev.Interval // RFC 9568 section 6.4.2 (j): the master's interval counts
+	}
+	m.restart(now)
+}
+
+// masterResigned shortens the timer to the skew when it is the master that
+// resigns. Priority 0 from anybody else says nothing about our master: it is
+// late, or comes from a second master that gives up.
+func (m *Machine) masterResigned(now time.Time, ev Received) {
+	if m.master.IsValid() && ev.Source != m.master && ev.Source != m.lower.Source {
+		return
+	}
+	m.master, m.masterPriority = ev.Source, ev.Priority
+	m.resigned = true
+	m.graced = false
+	m.yieldUntil = time.Time{}
+	m.down = now.Add(m.cfg.Version.Skew(m.interval, m.priority))
+}
+
+// backupTimeout takes over when the master-down timer has run out.
+//
+// When it ran out longer than an interval ago, we were late, and adverts may
+// lie unread in the socket, or a master may be about to send: we listen for
+// one more interval before we claim the addresses.
+func (m *Machine) backupTimeout(now time.Time) {
+	if !due(now, m.down) {
+		return
+	}
+	if now.Sub(m.down) >= m.interval && !m.graced {
+		m.graced = true
+		m.down = now.Add(m.interval)
+		return
+	}
+	why := Reason{Cause: CauseSilence, Peer: m.master, PeerPriority: m.masterPriority, After: now.Sub(m.heard)}
+	switch {
+	case m.resigned:
+		why = Reason{Cause: CauseResigned, Peer: m.master}
+	case m.lower.Source.IsValid():
+		why = Reason{Cause: CauseLowerMaster, Peer: m.lower.Source, PeerPriority: m.lower.Priority}
+	}
+	m.enterMaster(now, why)
+}
+
+// setPriority moves a running master-down timer by the difference of the
+// skews, as keepalived does; a master tells its new priority with its next
+// advert.
+func (m *Machine) setPriority(priority uint8) {
+	if m.cfg.Priority == PriorityOwner {
+		return
+	}
+	priority = Clamp(int(priority))
+	if m.state == Backup {
+		v := m.cfg.Version
+		m.down = m.down.Add(v.Skew(m.interval, priority) - v.Skew(m.interval, m.priority))
+	}
+	m.priority = priority
+}

@@ -1,0 +1,66 @@
+// Package vrrp is the Virtual Router Redundancy Protocol, versions 2 (RFC 3768,
+// with the authentication of RFC 2338) and 3 (RFC 5798, RFC 9568), over IPv4
+// and IPv6. It interoperates with keepalived.
+//
+// The package is pure: values in, values out. It has no clock, socket, lock or
+// goroutine. Three things are in it:
+//
+//   - the packet: Advert with Parse and Append, and Codec, which writes and
+//     checks the packets of one virtual router (authentication, TTL, interval,
+//     source) and says why it drops one (Drop);
+//   - the protocol: Machine, which decides who is master;
+//   - the arithmetic: Skew, MasterDown, LeaseAuto.
+//
+// # The contract of Machine
+//
+// One loop owns a machine and calls Step with the present time and an event:
+//
+//	do := func(ev vrrp.Event) {
+//		now := time.Now()
+//		for _, act := range machine.Step(now, ev) {
+//			perform(act) // in this order
+//		}
+//	}
+//	do(vrrp.Start{Source: conn.Source()})
+//	for {
+//		select {
+//		case p := <-packets:
+//			if err := codec.Decode(&advert, p); err == nil {
+//				do(vrrp.Received{Source: p.Source, Priority: advert.Priority, Interval: advert.Interval})
+//			}
+//		case <-timer.C:
+//			drain(packets)       // what was received before the deadline counts first
+//			do(vrrp.Timeout{})
+//		}
+//		timer.Reset(time.Until(machine.Deadline()))
+//	}
+//
+// What the loop must keep:
+//
+//  1. Actions are performed in order and completely before the next Step.
+//  2. Packets that have arrived are stepped before a Timeout.
+//  3. The time given to Step is read immediately before it, from a clock that
+//     does not go back (time.Now with its monotonic reading).
+//  4. On SendAdvert with a priority other than 0 the advert is sent and then
+//     the leases are renewed. Afterwards the clock is read again and Step is
+//     called with Timeout. If the loop was held up between its decision and
+//     the renewal for so long that a backup may have taken over, that Step
+//     answers with Enter{Backup}, and the addresses just renewed come off.
+//  5. On Enter{Master} the addresses are installed with Config.LeaseTime; on
+//     any other Enter they are removed. Both must not wait for anything but
+//     the kernel.
+//
+// Deadline is the only timer. Time is an argument, so a test runs a day of
+// several routers in a second; package vrrptest does that.
+//
+// # Lateness
+//
+// A process may be stopped, swapped out or starved. A master that finds that
+// its last advert is older than Config.ReplacedAfter (the master-down time of
+// priority 254, hence of the quickest backup there can be: 3.008 s with adverts
+// every second) becomes Backup before it does anything else, and elects again
+// by the normal rules. Together with the lease, which the kernel ends without
+// us, no stopped master keeps or comes back to addresses somebody else has. A
+// backup that finds itself later than an interval listens for one more interval
+// before it takes over.
+package vrrp

@@ -1,0 +1,48 @@
+// Package instance drives one vrrp.Machine: it connects the protocol with a
+// socket (Conn) and with the host's addresses (Host).
+//
+// # Wiring
+//
+// What an agent does for one virtual router on interface eth0:
+//
+//	cfg := vrrp.Config{Name: "VI_1", VRID: 51, Priority: 100, Addresses: …}
+//	host, err := vip.Open(vip.Config{Name: cfg.Name, Interface: "eth0",
+//		Addresses: cfg.Addresses, Excluded: cfg.Excluded, StateFile: …, Logger: log})
+//	runner, err := instance.New(instance.Config{
+//		VRRP: cfg,
+//		Dial: func() (instance.Conn, error) {
+//			return socket.Open(socket.Config{Interface: "eth0", VRRP: cfg})
+//		},
+//		Host:      host,
+//		Logger:    log,
+//		OnRole:    func(r instance.Role) { … },    // e.g. a send to the agent's loop
+//		OnTrouble: func(t instance.Trouble) { … },
+//	})
+//	err = runner.Run(ctx) // blocks; on cancel resigns, takes the addresses off
+//	err = host.Close()    // after Run
+//
+// Before any of this, vip.Cleanup removes what a killed predecessor left.
+//
+// # What runs
+//
+// Run is the loop; it locks its goroutine to a thread and does adverts,
+// addresses and announcements only. Beside it run one goroutine that reads the
+// socket, one that watches the interface, and one that calls OnRole and
+// OnTrouble, in order. Run waits for all of them. The loop never waits for a
+// callback, a lock held by a caller, or a log reader; the slog handler passed in
+// must not block.
+//
+// Order on becoming master: one advert, then the addresses, then the
+// announcements, then OnRole. Order on leaving: (priority 0 when we leave on our
+// own account,) addresses off, then OnRole.
+//
+// # Leases
+//
+// The addresses carry a kernel lifetime (vrrp.Config.LeaseTime) that is renewed
+// after each advert that was sent, by this loop alone, and never before an
+// advert or instead of one. After the renewal the clock is read again; if the
+// step was held up for so long that a backup may have taken over, the addresses
+// come off at once. A process that is killed, stopped or hangs therefore loses
+// its addresses without anyone's help before a backup of the same priority
+// takes over.
+package instance

@@ -1,0 +1,379 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// Pauses before something that failed is tried again.
+const (
+	redialPause = time.Second      // opening the socket
+	watchPause  = time.Second      // watching the interface
+	hostPause   = 30 * time.Second // installing addresses, after giving up mastership for it
+)
+
+// Names of the faults the loop sets itself.
+const (
+	faultLink   = "interface"
+	faultSocket = "socket"
+	faultHost   = "addresses"
+)
+
+// loop is what belongs to one Run. Only its own goroutine touches it.
+type loop struct {
+	r       *Runner
+	machine *vrrp.Machine
+	codec   *vrrp.Codec
+	lease   time.Duration
+	reader  *reader // nil without a socket
+	advert  vrrp.Advert
+	timer   *time.Timer
+
+	faults    map[string]string
+	redialAt  time.Time // faultSocket is tried again
+	hostAt    time.Time // faultHost is cleared
+	hostBad   time.Time // since when Install and Renew fail; zero: they succeed
+	installed bool
+	waiters   []chan error // callers of Handover
+	logged    map[troubleKey]bool
+}
+
+// Run drives the virtual router until ctx ends, then resigns, takes the
+// addresses off, and returns nil. Faults of the interface, the socket and the
+// host are states, not errors. Run may be called once.
+func (r *Runner) Run(ctx context.Context) error {
+	machine, err := vrrp.NewMachine(r.cfg.VRRP)
+	if err != nil {
+		return fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, err)
+	}
+	codec, err := vrrp.NewCodec(r.cfg.VRRP)
+	if err != nil {
+		return fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, err)
+	}
+	l := &loop{
+		r: r, machine: machine, codec: codec,
+		lease:  r.cfg.VRRP.LeaseTime(),
+		faults: map[string]string{},
+		logged: map[troubleKey]bool{},
+		timer:  time.NewTimer(0),
+	}
+	defer l.timer.Stop()
+
+	var wg sync.WaitGroup
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	wg.Go(func() { r.watch(background) })
+	stopped := make(chan struct{})
+	wg.Go(func() { r.dispatch(stopped) })
+
+	runtime.LockOSThread()
+	l.run(ctx)
+	runtime.UnlockOSThread()
+
+	cancel()
+	close(stopped)
+	wg.Wait()
+	return nil
+}
+
+// watch keeps Host.Watch running.
+func (r *Runner) watch(ctx context.Context) {
+	for {
+		err := r.cfg.Host.Watch(ctx, func(c Change) {
+			r.inbox.put(func(l *loop) { l.changed(c) })
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		r.log.Warn("watch interface", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(watchPause):
+		}
+	}
+}
+
+// dispatch calls the callbacks, and the last of them after the loop has ended.
+func (r *Runner) dispatch(stopped <-chan struct{}) {
+	for {
+		select {
+		case <-r.outbox.ready:
+		case <-stopped:
+			for _, f := range r.outbox.take() {
+				f()
+			}
+			return
+		}
+		for _, f := range r.outbox.take() {
+			f()
+		}
+	}
+}
+
+func (l *loop) run(ctx context.Context) {
+	if err := l.r.cfg.Host.Remove(); err != nil {
+		l.hostError("remove leftover addresses", err)
+	}
+	l.dial()
+	for {
+		l.arm()
+		var packets <-chan *frame
+		if l.reader != nil {
+			packets = l.reader.packets
+		}
+		select {
+		case <-ctx.Done():
+			l.shutdown()
+			return
+		case f, open := <-packets:
+			l.received(f, open)
+		case <-l.r.inbox.ready:
+			for _, f := range l.r.inbox.take() {
+				f(l)
+			}
+		case now := <-l.timer.C:
+			l.expired(now)
+		}
+	}
+}
+
+// arm sets the timer to whatever comes first.
+func (l *loop) arm() {
+	next := l.machine.Deadline()
+	for _, t := range []time.Time{l.redialAt, l.hostAt} {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if next.IsZero() {
+		l.timer.Stop()
+		return
+	}
+	l.timer.Reset(time.Until(next))
+}
+
+// expired handles the timer. What has arrived meanwhile counts first: the
+// adverts of a new master must be seen before our own deadline is.
+func (l *loop) expired(time.Time) {
+	if d := l.machine.Deadline(); !d.IsZero() {
+		if late := time.Since(d); late >= 0 {
+			l.r.mu.Lock()
+			l.r.status.Lateness.observe(late)
+			l.r.mu.Unlock()
+		}
+	}
+	for l.reader != nil {
+		select {
+		case f, open := <-l.reader.packets:
+			l.received(f, open)
+			continue
+		default:
+		}
+		break
+	}
+	l.step(vrrp.Timeout{})
+	now := time.Now()
+	if !l.redialAt.IsZero() && !now.Before(l.redialAt) {
+		l.dial()
+	}
+	if !l.hostAt.IsZero() && !now.Before(l.hostAt) {
+		l.hostAt = time.Time{}
+		l.setFault(faultHost, "")
+	}
+}
+
+// dial opens the socket unless a fault makes that pointless, and starts or
+// recovers the machine.
+func (l *loop) dial() {
+	l.redialAt = time.Time{}
+	if _, down := l.faults[faultLink]; down || l.reader != nil {
+		return
+	}
+	conn, err := l.r.cfg.Dial()
+	if err != nil {
+		l.redialAt = time.Now().Add(redialPause)
+		l.setFault(faultSocket, err.Error())
+		return
+	}
+	l.reader = startReader(conn)
+	l.r.mu.Lock()
+	l.r.status.Source = conn.Source()
+	l.r.mu.Unlock()
+	l.setFault(faultSocket, "")
+}
+
+// hangup closes the socket.
+func (l *loop) hangup() {
+	if l.reader == nil {
+		return
+	}
+	if err := l.reader.stop(); err != nil {
+		l.failed("close socket", err)
+	}
+	l.reader = nil
+	l.r.mu.Lock()
+	l.r.status.Source = l.reader.source()
+	l.r.mu.Unlock()
+}
+
+// setFault sets or clears a named fault and tells the machine when the first
+// came or the last went.
+func (l *loop) setFault(name, why string) {
+	old, had := l.faults[name]
+	switch {
+	case why == "":
+		delete(l.faults, name)
+	default:
+		l.faults[name] = why
+	}
+	if had && old != why || had != (why != "") {
+		l.r.mu.Lock()
+		l.r.status.Faults = maps.Clone(l.faults)
+		l.r.mu.Unlock()
+	}
+	switch {
+	case len(l.faults) > 0:
+		if l.machine.State() != vrrp.Fault {
+			l.step(vrrp.Failed{Why: why})
+		}
+	case l.reader == nil:
+		l.dial() // comes back here
+	case l.machine.State() == vrrp.Init:
+		l.step(vrrp.Start{Source: l.reader.source()})
+	case l.machine.State() == vrrp.Fault:
+		l.step(vrrp.Recovered{Source: l.reader.source(), Why: name + " recovered"})
+	}
+}
+
+// changed handles what Host.Watch saw.
+func (l *loop) changed(c Change) {
+	switch c.Kind {
+	case LinkDown:
+		l.setFault(faultLink, c.What)
+		l.hangup()
+	case LinkUp:
+		l.setFault(faultLink, "")
+	case AddressLost:
+		l.step(vrrp.Timeout{}) // a master that is late has lost it to its lease, and steps down here
+		if l.machine.State() != vrrp.Master || !l.installed {
+			return
+		}
+		l.r.mu.Lock()
+		l.r.status.Counters.AddressesLost++
+		l.r.mu.Unlock()
+		l.trouble(TroubleAddressLost, noPeer, func() string { return c.What + "; put back" })
+		l.install(l.r.cfg.Host.Renew)
+		l.perform(vrrp.Announce{Rounds: 1})
+	}
+}
+
+// received handles what the reader delivers. The channel is closed when the
+// socket was closed under us: dial again.
+func (l *loop) received(f *frame, open bool) {
+	if open {
+		l.receive(f)
+		return
+	}
+	l.hangup()
+	l.redialAt = time.Now().Add(redialPause)
+	l.setFault(faultSocket, "socket was closed")
+}
+
+// receive checks one packet and steps the machine when it is an advert of ours.
+func (l *loop) receive(f *frame) {
+	defer func() { l.reader.free <- f }()
+	if f.err != nil {
+		if d, ok := errors.AsType[vrrp.Drop](f.err); ok {
+			l.drop(d, vrrp.Packet{})
+			return
+		}
+		l.failed("receive", f.err)
+		return
+	}
+	err := l.codec.Decode(&l.advert, f.packet)
+	if d, ok := errors.AsType[vrrp.Drop](err); ok {
+		l.drop(d, f.packet)
+		return
+	}
+	from := f.packet.Source
+	l.r.mu.Lock()
+	l.r.status.Counters.Received++
+	if l.advert.Priority == vrrp.PriorityResign {
+		l.r.status.Counters.ResignsSeen++
+	}
+	l.r.mu.Unlock()
+	if !l.codec.SameAddresses(&l.advert) {
+		l.trouble(TroubleAddresses, from, func() string {
+			return fmt.Sprintf("its address list is %v", l.advert.Addresses)
+		})
+	}
+	cfg := &l.r.cfg.VRRP
+	if cfg.Version == vrrp.V3 && cfg.IPv4() && l.advert.Checksum != cfg.Checksum {
+		l.trouble(TroubleChecksumForm, from, func() string {
+			return fmt.Sprintf("its checksum has the form %q, ours %q; it may refuse our adverts", l.advert.Checksum, cfg.Checksum)
+		})
+	}
+	if l.advert.Interval != cfg.Interval { // version 3: adopted, not dropped
+		l.trouble(TroubleInterval, from, func() string {
+			return fmt.Sprintf("its advert interval is %s, ours is %s", l.advert.Interval, cfg.Interval)
+		})
+	}
+	rival := l.machine.State() == vrrp.Master && !l.machine.HandingOver() && l.advert.Priority != vrrp.PriorityResign
+	l.step(vrrp.Received{Source: from, Priority: l.advert.Priority, Interval: l.advert.Interval})
+	if rival && l.machine.State() == vrrp.Master {
+		l.trouble(TroubleSecondMaster, from, func() string {
+			return fmt.Sprintf("another master, priority %d, while we are master with %d", l.advert.Priority, l.machine.Priority())
+		})
+	}
+}
+
+// drop counts a packet that is no advert of ours.
+func (l *loop) drop(d vrrp.Drop, p vrrp.Packet) {
+	l.r.mu.Lock()
+	l.r.status.Counters.Dropped[d]++
+	l.r.mu.Unlock()
+	if d == vrrp.DropVRID && !l.codec.SharesAddress(&l.advert) {
+		return // somebody else's virtual router, as it should be
+	}
+	l.trouble(troubleOf(d), p.Source, func() string { return l.codec.Explain(d, p) })
+}
+
+func (l *loop) setPriority(priority uint8, reason string) {
+	before := l.machine.Priority()
+	l.step(vrrp.SetPriority{Priority: priority})
+	after := l.machine.Priority()
+	cfg := l.r.cfg.VRRP
+	l.r.mu.Lock()
+	l.r.status.PriorityReason = reason
+	l.r.status.MasterDown = cfg.Version.MasterDown(cfg.Interval, cfg.DownMultiplier, after)
+	l.r.mu.Unlock()
+	if before != after {
+		l.r.log.Info("priority", "from", before, "to", after, "reason", reason)
+	}
+}
+
+func (l *loop) handover(hold time.Duration, done chan error) {
+	if l.machine.State() != vrrp.Master {
+		done <- ErrNotMaster
+		return
+	}
+	l.waiters = append(l.waiters, done)
+	l.step(vrrp.Handover{Hold: hold})
+}
+
+// shutdown resigns, takes the addresses off and closes the socket.
+func (l *loop) shutdown() {
+	l.step(vrrp.Stop{})
+	l.hangup()
+	for _, w := range l.waiters {
+		w <- ErrStopped
+	}
+	l.waiters = nil
+}

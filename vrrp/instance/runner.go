@@ -1,0 +1,172 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// Conn sends and receives VRRP packets on one interface. Receive is called
+// from one goroutine, the other methods from another; Close ends Receive.
+type Conn interface {
+	// Source is the address that adverts are sent from.
+	Source() netip.Addr
+	// Send sends what vrrp.Codec.Encode returned to one destination. It must
+	// not block.
+	Send(packet []byte, to netip.Addr) error
+	// Receive waits for one packet and decodes its IP layer. The returned slices
+	// point into buf. After Close it returns net.ErrClosed.
+	Receive(buf []byte) (vrrp.Packet, error)
+	// Close releases the socket.
+	Close() error
+}
+
+// Host puts the virtual addresses on the host and takes them off. All methods
+// but Watch are called from the loop and must not wait for anything but the
+// kernel.
+type Host interface {
+	// Install puts every address on its interface, with a lifetime when lease is
+	// not zero. An address that is there already is taken over.
+	Install(lease time.Duration) error
+	// Renew sets the lifetimes again, and puts back what is missing.
+	Renew(lease time.Duration) error
+	// Remove takes every address off. Absent addresses are no error.
+	Remove() error
+	// Announce sends one gratuitous ARP or neighbour advertisement per address.
+	Announce() error
+	// Watch reports the state of the interface, first as it is now, then each
+	// change, and addresses removed by somebody else, until ctx ends. report
+	// does not block.
+	Watch(ctx context.Context, report func(Change)) error
+}
+
+// Change is what a Host's Watch reports.
+type Change struct {
+	Kind ChangeKind
+	What string // the interface or address, with what happened, for the log
+}
+
+// ChangeKind says what changed.
+type ChangeKind uint8
+
+// The changes of a host.
+const (
+	LinkUp ChangeKind = iota + 1
+	LinkDown
+	AddressLost // a virtual address was removed, not by us
+)
+
+// Config is what New needs. VRRP, Dial and Host are required.
+type Config struct {
+	VRRP vrrp.Config
+	// Dial opens the socket. It is called at the start of Run and again after
+	// each fault, until it succeeds.
+	Dial func() (Conn, error)
+	// Host holds the addresses.
+	Host Host
+	// Logger gets one Info line per change of state, with its reason. Nil discards.
+	Logger *slog.Logger
+	// OnRole is called after each change of state, in order, from one goroutine
+	// that is not the loop. A call that blocks delays later calls and the return
+	// of Run, never an advert.
+	OnRole func(Role)
+	// OnTrouble is called from the same goroutine when a Trouble is first seen,
+	// and again when it is still there after the master has changed.
+	OnTrouble func(Trouble)
+}
+
+// Role is one change of state.
+type Role struct {
+	State    vrrp.State
+	Previous vrrp.State
+	Reason   vrrp.Reason
+	At       time.Time
+	Priority uint8
+	Master   netip.Addr // known master, ourselves when State is Master
+}
+
+// Errors of Handover.
+var (
+	// ErrNotMaster: there is nothing to hand over.
+	ErrNotMaster = errors.New("not master")
+	// ErrNoPeer: no router answered; this one remains master.
+	ErrNoPeer = errors.New("no other router took over")
+	// ErrStopped: Run ended first.
+	ErrStopped = errors.New("virtual router stopped")
+)
+
+// Runner runs one virtual router. Its methods may be called from any
+// goroutine, before, during and after Run.
+type Runner struct {
+	cfg    Config
+	log    *slog.Logger
+	inbox  queue[func(*loop)]
+	outbox queue[func()]
+
+	mu     sync.Mutex
+	status Status
+}
+
+// New checks cfg and returns a Runner. It starts nothing.
+func New(cfg Config) (*Runner, error) {
+	if cfg.Dial == nil || cfg.Host == nil {
+		return nil, errors.New("new virtual router: Dial and Host are required")
+	}
+	cfg.VRRP = cfg.VRRP.WithDefaults()
+	if err := cfg.VRRP.Validate(); err != nil {
+		return nil, fmt.Errorf("new virtual router %s: %w", cfg.VRRP.Name, err)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{
+		cfg:    cfg,
+		log:    cfg.Logger.With("instance", cfg.VRRP.Name, "vrid", cfg.VRRP.VRID),
+		inbox:  newQueue[func(*loop)](),
+		outbox: newQueue[func()](),
+	}
+	r.status = newStatus(cfg.VRRP)
+	return r, nil
+}
+
+// SetPriority sets the effective priority, clamped to 1..254, from now on; the
+// reason is shown in Status. The owner (255) keeps its priority.
+func (r *Runner) SetPriority(priority uint8, reason string) {
+	r.inbox.put(func(l *loop) { l.setPriority(priority, reason) })
+}
+
+// SetFault keeps the router out of the election while at least one named
+// fault is set: a failed script, a lost interface. An empty why clears the name.
+func (r *Runner) SetFault(name, why string) {
+	r.inbox.put(func(l *loop) { l.setFault(name, why) })
+}
+
+// Handover gives mastership to another router and returns when that router has
+// been heard as master and our addresses are off. For hold, any master is then
+// accepted (vrrp.Handover); zero is the default.
+//
+// Errors: ErrNotMaster; ErrNoPeer when nobody answered, and this router is
+// still master; ErrStopped; the error of ctx.
+func (r *Runner) Handover(ctx context.Context, hold time.Duration) error {
+	done := make(chan error, 1)
+	r.inbox.put(func(l *loop) { l.handover(hold, done) })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Status is a copy of the present state. It does not wait for the loop.
+func (r *Runner) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status.clone()
+}

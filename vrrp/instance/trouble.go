@@ -1,0 +1,185 @@
+package instance
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// TroubleKind names something that is wrong between us and the other routers,
+// or between us and the host.
+type TroubleKind uint8
+
+// The kinds of trouble.
+const (
+	// TroubleAuth: the password or the authentication header is wrong.
+	TroubleAuth TroubleKind = iota + 1
+	// TroubleAuthType: another authentication type.
+	TroubleAuthType
+	// TroubleInterval: another advert interval (version 2: its adverts are
+	// dropped, so there will be two masters).
+	TroubleInterval
+	// TroubleVersion: another VRRP version.
+	TroubleVersion
+	// TroubleVRID: a router with another id advertises our addresses.
+	TroubleVRID
+	// TroubleAddresses: an accepted advert lists other addresses than ours.
+	TroubleAddresses
+	// TroubleChecksum: adverts with a wrong checksum.
+	TroubleChecksum
+	// TroubleChecksumForm: the peer sends the other form of checksum. Accepted,
+	// but the peer may refuse ours.
+	TroubleChecksumForm
+	// TroubleTTL: multicast adverts with a TTL other than 255.
+	TroubleTTL
+	// TroubleMode: multicast on one side, unicast on the other.
+	TroubleMode
+	// TroublePeer: a unicast advert from an address not in our list.
+	TroublePeer
+	// TroubleReplay: old authentication header sequence numbers.
+	TroubleReplay
+	// TroubleMalformed: packets that are no adverts.
+	TroubleMalformed
+	// TroubleSecondMaster: while master, we heard another master that should
+	// yield to us. Normal for one advert during a takeover.
+	TroubleSecondMaster
+	// TroubleAddressLost: somebody else removed a virtual address; put back.
+	TroubleAddressLost
+	// TroubleLate: our loop was so late that a backup may have taken over.
+	TroubleLate
+	// TroubleHost: addresses could not be installed, renewed or announced.
+	TroubleHost
+)
+
+// String is a short word for a metric or an event.
+func (k TroubleKind) String() string {
+	switch k {
+	case TroubleAuth:
+		return "auth"
+	case TroubleAuthType:
+		return "auth-type"
+	case TroubleInterval:
+		return "interval"
+	case TroubleVersion:
+		return "version"
+	case TroubleVRID:
+		return "vrid"
+	case TroubleAddresses:
+		return "addresses"
+	case TroubleChecksum:
+		return "checksum"
+	case TroubleChecksumForm:
+		return "checksum-form"
+	case TroubleTTL:
+		return "ttl"
+	case TroubleMode:
+		return "mode"
+	case TroublePeer:
+		return "peer"
+	case TroubleReplay:
+		return "replay"
+	case TroubleMalformed:
+		return "malformed"
+	case TroubleSecondMaster:
+		return "second-master"
+	case TroubleAddressLost:
+		return "address-lost"
+	case TroubleLate:
+		return "late"
+	case TroubleHost:
+		return "host"
+	}
+	return "unknown"
+}
+
+// troubleOf maps a dropped packet to its trouble.
+func troubleOf(d vrrp.Drop) TroubleKind {
+	switch d {
+	case vrrp.DropVRID:
+		return TroubleVRID
+	case vrrp.DropTTL:
+		return TroubleTTL
+	case vrrp.DropVersion:
+		return TroubleVersion
+	case vrrp.DropChecksum:
+		return TroubleChecksum
+	case vrrp.DropAuthType:
+		return TroubleAuthType
+	case vrrp.DropAuth:
+		return TroubleAuth
+	case vrrp.DropReplay:
+		return TroubleReplay
+	case vrrp.DropInterval:
+		return TroubleInterval
+	case vrrp.DropMode:
+		return TroubleMode
+	case vrrp.DropPeer:
+		return TroublePeer
+	case vrrp.DropShort, vrrp.DropProtocol, vrrp.DropType, vrrp.DropLength:
+	}
+	return TroubleMalformed
+}
+
+// Trouble is one kind of trouble with one peer, and how often it was seen.
+type Trouble struct {
+	Kind   TroubleKind
+	Peer   netip.Addr // invalid when no other router is involved
+	Detail string     // one sentence, of the last time it was logged
+	Count  uint64
+	First  time.Time
+	Last   time.Time
+}
+
+// maxTroubles bounds what forged packets can make us remember.
+const maxTroubles = 64
+
+// trouble records one sighting. It is logged, and offered to OnTrouble, at the
+// first sight and then once per change of master; detail is called only then.
+func (l *loop) trouble(kind TroubleKind, peer netip.Addr, detail func() string) {
+	now := time.Now()
+	key := troubleKey{kind, peer}
+	l.r.mu.Lock()
+	list := &l.r.status.Troubles
+	at := -1
+	for i := range *list {
+		if (*list)[i].Kind == kind && (*list)[i].Peer == peer {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		if len(*list) == maxTroubles {
+			gone := (*list)[0]
+			delete(l.logged, troubleKey{gone.Kind, gone.Peer})
+			*list = append((*list)[:0:0], (*list)[1:]...)
+		}
+		*list = append(*list, Trouble{Kind: kind, Peer: peer, First: now})
+		at = len(*list) - 1
+	}
+	t := &(*list)[at]
+	t.Count++
+	t.Last = now
+	if l.logged[key] {
+		l.r.mu.Unlock()
+		return
+	}
+	t.Detail = detail()
+	report := *t
+	l.r.mu.Unlock()
+
+	l.logged[key] = true
+	attrs := []any{"trouble", kind.String(), "detail", report.Detail, "count", report.Count}
+	if peer.IsValid() {
+		attrs = append(attrs, "peer", peer)
+	}
+	l.r.log.Warn("trouble", attrs...)
+	if f := l.r.cfg.OnTrouble; f != nil {
+		l.r.outbox.put(func() { f(report) })
+	}
+}
+
+type troubleKey struct {
+	kind TroubleKind
+	peer netip.Addr
+}

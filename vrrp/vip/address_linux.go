@@ -1,0 +1,135 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// forever is longer than any host runs, and fits the int of every platform:
+// the library leaves out a lifetime that is not positive.
+const forever = int(^uint32(0) >> 1)
+
+// replace puts one address on its device, or sets its lifetime anew.
+func (h *Host) replace(t target, lease time.Duration) error {
+	link, err := h.nl.LinkByName(t.device)
+	if err != nil {
+		return err
+	}
+	a := t.address
+	ip := a.Prefix.Addr()
+	addr := netlink.Addr{
+		IPNet:       ipNet(a.Prefix),
+		Label:       a.Label,
+		Scope:       int(a.Scope),
+		Broadcast:   net.IPv4zero, // the library would compute one
+		ValidLft:    int(lease / time.Second),
+		PreferedLft: int(lease / time.Second),
+	}
+	if a.Broadcast.IsValid() {
+		addr.Broadcast = a.Broadcast.AsSlice()
+	}
+	if ip.Is6() {
+		addr.Broadcast = nil
+		addr.Flags = unix.IFA_F_NODAD
+		if a.Prefix.IsSingleIP() {
+			addr.PreferedLft = 0
+			if addr.ValidLft == 0 {
+				addr.ValidLft = forever
+			}
+		} else if shared, err := h.sharesPrefix(link, a.Prefix); err != nil {
+			return err
+		} else if shared {
+			addr.Flags |= unix.IFA_F_NOPREFIXROUTE
+		}
+	}
+	return h.nl.AddrReplace(link, &addr)
+}
+
+// sharesPrefix reports whether the device has another address, not one of
+// ours, in the same IPv6 prefix.
+func (h *Host) sharesPrefix(link netlink.Link, p netip.Prefix) (bool, error) {
+	list, err := h.nl.AddrList(link, netlink.FAMILY_V6)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, err
+	}
+	for _, a := range list {
+		have, ok := prefixOf(a.IPNet)
+		if ok && have.Masked() == p.Masked() && !h.owns(have.Addr()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// owns reports whether ip is one of the addresses of this host.
+func (h *Host) owns(ip netip.Addr) bool {
+	for _, t := range h.targets {
+		if t.address.Prefix.Addr() == ip {
+			return true
+		}
+	}
+	return false
+}
+
+// present looks for one address on its device.
+func (h *Host) present(t target) (bool, error) {
+	link, err := h.nl.LinkByName(t.device)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s on %s: %w", t.address.Prefix, t.device, err)
+	}
+	list, err := h.nl.AddrList(link, family(t.address.Prefix))
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, fmt.Errorf("look for %s on %s: %w", t.address.Prefix, t.device, err)
+	}
+	for _, a := range list {
+		if have, ok := prefixOf(a.IPNet); ok && have == t.address.Prefix {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// remove takes one address off a device. Absence is no error.
+func remove(nl *netlink.Handle, device string, p netip.Prefix) error {
+	link, err := nl.LinkByName(device)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return nil
+	}
+	if err == nil {
+		// Without label, scope and broadcast: a leftover may have others.
+		err = nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(p), Broadcast: net.IPv4zero})
+	}
+	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return fmt.Errorf("remove %s from %s: %w", p, device, err)
+}
+
+func family(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
+
+// prefixOf is the inverse of ipNet.
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	ip, ok := netip.AddrFromSlice(n.IP)
+	bits, _ := n.Mask.Size()
+	if v4 := ip.Unmap(); ok && len(n.Mask) == net.IPv4len {
+		ip = v4
+	}
+	return netip.PrefixFrom(ip, bits), ok
+}

@@ -1,0 +1,140 @@
+package vip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/ndp"
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+)
+
+// announceTimeout bounds one frame: a full transmit queue must not stop adverts.
+const announceTimeout = 10 * time.Millisecond
+
+var (
+	allNodes    = netip.MustParseAddr("ff02::1")
+	allNodesMAC = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
+)
+
+// Announce sends one gratuitous ARP or unsolicited neighbour advertisement for
+// each address. A device without ARP, or without a MAC of 6 bytes, is skipped.
+func (h *Host) Announce() error {
+	var errs []error
+	devices := map[string]device{}
+	for _, t := range h.targets {
+		d, known := devices[t.device]
+		if !known {
+			var err error
+			if d, err = h.device(t.device); err != nil {
+				errs = append(errs, fmt.Errorf("announce on %s: %w", t.device, err))
+			}
+			devices[t.device] = d
+		}
+		if d.conn == nil {
+			continue
+		}
+		ip := t.address.Prefix.Addr()
+		frame, to, err := frameFor(ip, d)
+		if err == nil {
+			_ = d.conn.SetWriteDeadline(time.Now().Add(announceTimeout))
+			_, err = d.conn.WriteTo(frame, &packet.Addr{HardwareAddr: to})
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("announce %s on %s: %w", ip, t.device, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// device is what a frame needs to know.
+type device struct {
+	conn       *packet.Conn // nil: nothing to announce there
+	mac        net.HardwareAddr
+	forwarding bool // IPv6
+}
+
+// device opens the packet socket of an interface, once per life of it, and
+// reads the MAC, which may change.
+func (h *Host) device(name string) (device, error) {
+	link, err := h.nl.LinkByName(name)
+	if err != nil {
+		return device{}, err
+	}
+	attrs := link.Attrs()
+	if attrs.RawFlags&unix.IFF_NOARP != 0 || attrs.RawFlags&unix.IFF_LOOPBACK != 0 || len(attrs.HardwareAddr) != 6 {
+		return device{}, nil
+	}
+	a := h.conns[name]
+	if a != nil && a.index != attrs.Index {
+		_ = a.conn.Close() // of an interface that is gone
+		a = nil
+	}
+	if a == nil {
+		// Protocol 0: this socket only sends, no frame is queued for it.
+		conn, err := packet.Listen(&net.Interface{Index: attrs.Index, Name: name, HardwareAddr: attrs.HardwareAddr, MTU: attrs.MTU}, packet.Raw, 0, nil)
+		if err != nil {
+			return device{}, err
+		}
+		a = &announcer{conn: conn, index: attrs.Index}
+		h.conns[name] = a
+	}
+	forwarding, _ := os.ReadFile(filepath.Join("/proc/sys/net/ipv6/conf", name, "forwarding")) // absent without IPv6
+	return device{conn: a.conn, mac: attrs.HardwareAddr, forwarding: len(forwarding) > 0 && forwarding[0] == '1'}, nil
+}
+
+// frameFor builds the Ethernet frame that announces ip at d.
+func frameFor(ip netip.Addr, d device) ([]byte, net.HardwareAddr, error) {
+	if ip.Is4() {
+		return arpFrame(ip, d.mac)
+	}
+	return ndpFrame(ip, d)
+}
+
+// arpFrame is a gratuitous ARP request.
+func arpFrame(ip netip.Addr, mac net.HardwareAddr) ([]byte, net.HardwareAddr, error) {
+	p, err := arp.NewPacket(arp.OperationRequest, mac, ip, ethernet.Broadcast, ip)
+	if err != nil {
+		return nil, nil, err
+	}
+	payload, err := p.MarshalBinary()
+	if err != nil {
+		return nil, nil, err
+	}
+	f := ethernet.Frame{Destination: ethernet.Broadcast, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: payload}
+	frame, err := f.MarshalBinary()
+	return frame, ethernet.Broadcast, err
+}
+
+// ndpFrame is an unsolicited neighbour advertisement (RFC 4861 section 7.2.6).
+// It goes through the packet socket because an ICMPv6 socket would have to be
+// bound to the virtual address, one for each.
+func ndpFrame(ip netip.Addr, d device) ([]byte, net.HardwareAddr, error) {
+	message, err := ndp.MarshalMessageChecksum(&ndp.NeighborAdvertisement{
+		Router:        d.forwarding,
+		Override:      true,
+		TargetAddress: ip,
+		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: d.mac}},
+	}, ip, allNodes)
+	if err != nil {
+		return nil, nil, err
+	}
+	const hopLimit, icmpv6 = 255, 58
+	payload := append(make([]byte, 0, 40+len(message)), 0x60, 0, 0, 0)
+	payload = binary.BigEndian.AppendUint16(payload, uint16(len(message)))
+	payload = append(payload, icmpv6, hopLimit)
+	src, dst := ip.As16(), allNodes.As16()
+	payload = append(append(payload, src[:]...), dst[:]...)
+	payload = append(payload, message...)
+	f := ethernet.Frame{Destination: allNodesMAC, Source: d.mac, EtherType: ethernet.EtherTypeIPv6, Payload: payload}
+	frame, err := f.MarshalBinary()
+	return frame, allNodesMAC, err
+}

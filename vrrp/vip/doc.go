@@ -1,0 +1,34 @@
+// Package vip puts virtual addresses on Linux interfaces and announces them.
+// *Host is the instance.Host of one virtual router.
+//
+// # Lifetimes
+//
+// With a lease, an address is installed with valid_lft = lease and renewed with
+// NLM_F_REPLACE; the kernel removes it when nobody renews. preferred_lft equals
+// valid_lft, so the address is never deprecated while it is there: a deprecated
+// address is not chosen as source by new connections, and on a virtual address
+// that is the only one of its subnet they would fail. The exception is an IPv6
+// /128, which is installed deprecated (preferred_lft 0) as keepalived does: it
+// answers, and source address selection leaves it alone.
+//
+// IPv6 addresses are added with IFA_F_NODAD: duplicate address detection would
+// keep the address unusable for a second after each takeover. When another
+// address of the interface has the same prefix, IFA_F_NOPREFIXROUTE is set too:
+// otherwise the kernel would give the connected route the lifetime of the lease
+// (modify_prefix_route in net/ipv6/addrconf.c), and the host would lose the
+// subnet together with the virtual address.
+//
+// # Announcements
+//
+// IPv4: an ARP request with sender and target IP the virtual address and target
+// MAC ff:ff:ff:ff:ff:ff, the form keepalived sends. IPv6: an unsolicited
+// neighbour advertisement to ff02::1 with Override set, Router as the
+// interface's forwarding sysctl says.
+//
+// # Leftovers
+//
+// Open writes what may be installed into a state file before anything is, and
+// Close removes the file when everything is off. Cleanup takes off what a state
+// file names: after a crash with a changed configuration, or without an agent.
+// Open calls it for its own file first.
+package vip
