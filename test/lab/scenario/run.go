@@ -90,6 +90,7 @@ func (t *T) finish() {
 			t.cleanup[i]()
 		}()
 	}
+	t.cleanup = nil
 }
 
 const shownLines = 12

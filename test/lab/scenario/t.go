@@ -125,6 +125,19 @@ func (t *T) Phase(name string, fn func()) {
 	fn()
 }
 
+// Part runs fn with a clean-up and a log folder of its own, for scenarios that
+// build more than one site, one after the other.
+func (t *T) Part(name string, fn func()) {
+	t.say("%s:", name)
+	outer, out := t.cleanup, t.out
+	t.cleanup, t.out = nil, filepath.Join(t.out, strings.ReplaceAll(name, " ", "-"))
+	defer func() {
+		t.finish()
+		t.cleanup, t.out = outer, out
+	}()
+	fn()
+}
+
 // pollEvery is how often Within asks again.
 const pollEvery = 20 * time.Millisecond
 

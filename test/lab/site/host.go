@@ -1,14 +1,17 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -219,6 +222,19 @@ func sysctlPath(name string) string {
 		}
 	}
 	return "/proc/sys/" + string(b)
+}
+
+// HTTP returns a client whose connections are made from this host.
+func (h *Host) HTTP(timeout time.Duration) *http.Client {
+	dial := func(ctx context.Context, network, addr string) (c net.Conn, err error) {
+		err = h.Do(func() error {
+			var d net.Dialer
+			c, err = d.DialContext(ctx, network, addr)
+			return err
+		})
+		return c, err
+	}
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
 // RealServer makes the host answer for vip by direct routing, as an
