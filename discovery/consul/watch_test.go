@@ -1,0 +1,370 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/test/consulstub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var web = discovery.Query{Source: discovery.Consul, Service: "web"}
+
+// record keeps what a source emits.
+type record[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (r *record[T]) add(v T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, v)
+}
+
+// take gives what has come since the last take.
+func (r *record[T]) take() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.all
+	r.all = nil
+	return all
+}
+
+// say renders answers for comparison: instance ids with states, or the error.
+func say(answers []discovery.Answer) []string {
+	var all []string
+	for _, a := range answers {
+		if a.Err != "" {
+			all = append(all, "error "+a.Err)
+			continue
+		}
+		var ids []string
+		for _, in := range a.Instances {
+			ids = append(ids, in.ID+" "+in.State.String())
+		}
+		all = append(all, strings.Join(ids, ", "))
+	}
+	return all
+}
+
+// bubble runs a source against a stub in virtual time.
+func bubble(t *testing.T, cfg Config, f func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer])) {
+	synctest.Test(t, func(t *testing.T) {
+		stub := consulstub.New()
+		cfg.Client = stub.Client()
+		src := NewSource(cfg)
+		src.Set([]discovery.Query{web})
+		ctx, cancel := context.WithCancel(t.Context())
+		var got record[discovery.Answer]
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := src.Run(ctx, got.add); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		f(stub, src, &got)
+		before := time.Now()
+		cancel()
+		wg.Wait()
+		if d := time.Since(before); d != 0 {
+			t.Errorf("Run took %v to stop", d)
+		}
+	})
+}
+
+func expect(t *testing.T, got *record[discovery.Answer], want ...string) {
+	t.Helper()
+	synctest.Wait()
+	if diff := cmp.Diff(want, say(got.take())); diff != "" {
+		t.Fatalf("emitted (-want +got):\n%s", diff)
+	}
+}
+
+func TestSourceFollowsTheCatalog(t *testing.T) {
+	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+		expect(t, got, "") // no such service: an answer, and an empty one
+		step := func() { time.Sleep(time.Second) }
+		step()
+		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+		expect(t, got, "web-1 passing")
+		step()
+		stub.SetService("web",
+			consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80),
+			consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80, consulstub.Check("http", api.HealthCritical, "503")))
+		expect(t, got, "web-1 critical, web-2 passing")
+		step()
+		stub.Touch("web") // the index moves, the content does not
+		expect(t, got)
+		step()
+		n := len(stub.Requests())
+		stub.Rewind()
+		expect(t, got)
+		step()
+		if r := stub.Requests()[n]; r.Index != 0 {
+			t.Errorf("the first request after the index went back blocks at %d", r.Index)
+		}
+		stub.SetService("web", consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
+		expect(t, got, "web-2 passing")
+		time.Sleep(time.Hour) // nothing happens: a query a minute
+		expect(t, got)
+		if n := len(stub.Requests()); n > 80 {
+			t.Errorf("%d requests in an hour without changes", n)
+		}
+	})
+}
+
+func TestFaultsChangeNothing(t *testing.T) {
+	bounds := map[consulstub.Fault]int{ // requests in ten minutes
+		consulstub.Status429: 30,
+		consulstub.Hang:      50,
+	}
+	for _, c := range []struct {
+		fault consulstub.Fault
+		err   string // the one error that is emitted
+	}{
+		{consulstub.Refused, "connection refused"},
+		{consulstub.Status500, "status 500: No cluster leader"},
+		{consulstub.Status403, "status 403: Permission denied: token with AccessorID '1' lacks permission 'service:read'"},
+		{consulstub.Status429, `status 429: rate limit exceeded for operation type "global/read", try again later or against a different server`},
+		{consulstub.NoLeader, ErrNoLeader.Error()},
+		{consulstub.Filtered, ErrFiltered.Error()},
+		{consulstub.Anonymous, ErrAnonymous.Error()},
+		{consulstub.Garbage, `read health of service "web": invalid character '<' looking for beginning of value`},
+		{consulstub.Null, `read health of service "web": malformed answer: null`},
+		{consulstub.CutBody, `read health of service "web": unexpected EOF`},
+		{consulstub.Stranger, ErrNoLeader.Error()},
+		{consulstub.Hang, "no answer within 1m13.75s"},
+	} {
+		t.Run(c.fault.String(), func(t *testing.T) {
+			bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+				stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+				time.Sleep(time.Second)
+				expect(t, got, "web-1 passing")
+
+				before := len(stub.Requests())
+				stub.SetFault(c.fault)
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				answers := got.take()
+				if c.fault == consulstub.Hang {
+					// The first wait blocks and the following reads do not.
+					if len(answers) != 2 || answers[1].Err != "no answer within 15s" {
+						t.Fatalf("emitted %q", say(answers))
+					}
+					answers = answers[:1]
+				}
+				if diff := cmp.Diff([]string{"error " + c.err}, say(answers)); diff != "" {
+					t.Fatalf("emitted (-want +got):\n%s", diff)
+				}
+				if answers[0].Instances != nil {
+					t.Errorf("an error carries instances")
+				}
+				most := bounds[c.fault]
+				if most == 0 {
+					most = 60
+				}
+				if n := len(stub.Requests()) - before; n > most || n < 5 {
+					t.Errorf("%d requests in ten minutes of trouble, want 5 to %d", n, most)
+				}
+
+				stub.SetFault(consulstub.None)
+				time.Sleep(2 * time.Minute)
+				expect(t, got, "web-1 passing") // the same content, but the error has ended
+			})
+		})
+	}
+}
+
+// A source that starts while Consul is in trouble must not say that there are
+// no instances.
+func TestFaultAtStart(t *testing.T) {
+	for f := consulstub.Refused; f <= consulstub.Stranger; f++ {
+		t.Run(f.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stub := consulstub.New()
+				stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+				stub.SetFault(f)
+				src := NewSource(Config{Client: stub.Client()})
+				src.Set([]discovery.Query{web})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var got record[discovery.Answer]
+				go src.Run(ctx, got.add)
+				time.Sleep(time.Minute)
+				for _, a := range got.take() {
+					if a.Err == "" {
+						t.Errorf("emitted %q", say([]discovery.Answer{a}))
+					}
+				}
+				stub.SetFault(consulstub.None)
+				time.Sleep(2 * time.Minute) // longer than the longest pause
+				expect(t, &got, "web-1 passing")
+			})
+		})
+	}
+}
+
+func TestNoBusyLoop(t *testing.T) {
+	for _, f := range []consulstub.Fault{consulstub.Unblocked, consulstub.ZeroIndex} {
+		t.Run(f.String(), func(t *testing.T) {
+			bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+				stub.SetFault(f)
+				time.Sleep(time.Minute)
+				requests := stub.Requests()
+				if n := len(requests); n > 601 || n < 400 {
+					t.Errorf("%d requests in a minute, want about 540", n)
+				}
+				for i := 1; i < len(requests); i++ {
+					if gap := requests[i].At.Sub(requests[i-1].At); gap > 0 && gap < spacing {
+						t.Fatalf("request %d came %v after the one before", i, gap)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestStaleReadIsRepeated(t *testing.T) {
+	bubble(t, Config{MaxStale: 5 * time.Second}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+		time.Sleep(time.Second)
+		stub.SetLag(4 * time.Second)
+		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+		time.Sleep(time.Second)
+		n := len(stub.Requests())
+		stub.SetLag(6 * time.Second)
+		stub.SetService("web", consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
+		time.Sleep(time.Second)
+		expect(t, got, "", "web-1 passing", "web-2 passing")
+		requests := stub.Requests()
+		for _, r := range requests[:n] {
+			if !r.Stale {
+				t.Errorf("a default read while the server was fresh enough")
+			}
+		}
+		if !slices.ContainsFunc(requests[n:], func(r consulstub.Request) bool { return !r.Stale }) {
+			t.Errorf("no default read after a stale one with an old answer")
+		}
+	})
+}
+
+func TestStreamingIsOnlyAWakeUp(t *testing.T) {
+	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+		stub.SetStreaming(true)
+		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+		time.Sleep(time.Second)
+		stub.SetService("web", consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
+		time.Sleep(time.Second)
+		expect(t, got, "web-1 passing", "web-2 passing")
+		stub.SetFault(consulstub.EmptyStream) // a view that was never filled, at the end of the wait
+		time.Sleep(time.Minute)
+		expect(t, got)
+		stub.SetFault(consulstub.None)
+		stub.SetService("web")
+		time.Sleep(time.Minute)
+		expect(t, got, "") // emptied for good
+	})
+}
+
+func TestSetStartsAndStopsQueries(t *testing.T) {
+	api2 := discovery.Query{Source: discovery.Consul, Service: "api", Datacenter: "east"}
+	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+		time.Sleep(time.Second)
+		expect(t, got, "")
+		stub.SetService("api", consulstub.Entry("api", "api-1", "n1", "10.0.0.1", 80))
+		src.Set([]discovery.Query{web, api2, api2, {Source: discovery.File, Service: "web"}})
+		expect(t, got, "api-1 passing")
+		src.Set([]discovery.Query{api2})
+		time.Sleep(time.Second)
+		n := len(stub.Requests())
+		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+		time.Sleep(10 * time.Second)
+		expect(t, got)
+		if more := len(stub.Requests()) - n; more != 0 {
+			t.Errorf("%d requests for a query that is not asked any more", more)
+		}
+		src.Set([]discovery.Query{web, api2})
+		expect(t, got, "web-1 passing")
+	})
+}
+
+// Whatever the catalog and the network do, what is emitted is what the catalog
+// said at some moment, in order, and the last of it is what it says at the end.
+func TestNothingIsEmittedThatTheCatalogDidNotSay(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		streaming := rapid.Bool().Draw(rt, "streaming")
+		type step struct {
+			Kind, Fault, Instances int
+			Pause                  time.Duration
+		}
+		steps := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) step {
+			return step{
+				Kind:      rapid.IntRange(0, 3).Draw(rt, "kind"),
+				Fault:     rapid.IntRange(0, int(consulstub.ZeroIndex)).Draw(rt, "fault"),
+				Instances: rapid.IntRange(0, 3).Draw(rt, "instances"),
+				Pause:     time.Duration(rapid.IntRange(0, 5000).Draw(rt, "pause")) * time.Millisecond,
+			}
+		}), 1, 20).Draw(rt, "steps")
+		var failure string
+		bubble(t, Config{Wait: 10 * time.Second}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+			stub.SetStreaming(streaming)
+			said := []string{""}
+			for _, s := range steps {
+				switch s.Kind {
+				case 0:
+					stub.SetFault(consulstub.Fault(s.Fault))
+				case 1:
+					stub.SetFault(consulstub.None)
+				case 2:
+					stub.Rewind()
+				case 3:
+					var entries []*api.ServiceEntry
+					var ids []string
+					for i := range s.Instances {
+						id := fmt.Sprintf("web-%d-%d", len(said), i)
+						entries = append(entries, consulstub.Entry("web", id, "n", "10.0.0.1", 80))
+						ids = append(ids, id+" passing")
+					}
+					stub.SetService("web", entries...)
+					said = append(said, strings.Join(ids, ", "))
+				}
+				time.Sleep(s.Pause)
+			}
+			stub.SetFault(consulstub.None)
+			time.Sleep(5 * time.Minute)
+			at := 0
+			last := ""
+			for _, a := range got.take() {
+				if a.Err != "" {
+					continue
+				}
+				last = say([]discovery.Answer{a})[0]
+				i := slices.Index(said[at:], last)
+				if i < 0 {
+					failure = fmt.Sprintf("emitted %q, which the catalog did not say after %q; it said %q", last, said[at], said)
+					return
+				}
+				at += i
+			}
+			if last != said[len(said)-1] {
+				failure = fmt.Sprintf("emitted %q at the end, want %q", last, said[len(said)-1])
+			}
+		})
+		if failure != "" {
+			rt.Fatal(failure)
+		}
+	})
+}

@@ -1,0 +1,394 @@
+// Package consulstub is a small Consul for tests: service health, keys and
+// who-am-I over HTTP, with indexes and blocking queries as Consul has them, and
+// with switches for its bad days.
+//
+// It is an [http.Handler] for httptest, and [Stub.Client] reaches it without a
+// socket, so that it also works inside a testing/synctest bubble.
+package consulstub
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Fault is a way in which Consul can fail.
+type Fault uint8
+
+// The faults. Each changes every answer to a read until it is switched off.
+const (
+	None        Fault = iota
+	Refused           // no connection (in memory only)
+	Status500         // as without a leader for 7 s
+	Status403         // permission denied
+	Status429         // rate limited
+	NoLeader          // 200 with an empty list and KnownLeader false: a server after a restart
+	Filtered          // 200 with an empty list, emptied by ACLs, and a header that says so
+	Anonymous         // 200 with an empty list, emptied by ACLs, and no word about it
+	Garbage           // 200 and what is not JSON
+	Null              // 200 and null
+	CutBody           // 200 and the first half of the answer
+	Stranger          // 200 and [] from something that is not Consul
+	EmptyStream       // blocking queries end at once with an empty streaming answer
+	Unblocked         // every query is answered at once, whatever its index
+	ZeroIndex         // the same, with index 0
+	Hang              // no answer at all
+)
+
+var faultNames = [...]string{
+	"none", "refused", "status 500", "status 403", "status 429", "no leader", "filtered", "anonymous", "garbage",
+	"null", "cut body", "stranger", "empty stream", "unblocked", "zero index", "hang",
+}
+
+// String gives a few words.
+func (f Fault) String() string {
+	if int(f) < len(faultNames) {
+		return faultNames[f]
+	}
+	return "unknown"
+}
+
+// Request is a request that came.
+type Request struct {
+	Method, Path string
+	Stale        bool
+	Index        uint64
+	Token        string
+	At           time.Time
+}
+
+// Stub is a Consul. Its methods may be called from any goroutine.
+type Stub struct {
+	mu       sync.Mutex
+	changed  chan struct{} // closed at every change
+	index    uint64
+	services map[string]*resource[[]*api.ServiceEntry]
+	keys     map[string]*api.KVPair
+	keyIndex uint64
+
+	fault     Fault
+	lag       time.Duration // LastContact of stale reads
+	slow      time.Duration // before each answer
+	streaming bool
+	requests  []Request
+	beforeCAS func()
+}
+
+type resource[T any] struct {
+	value T
+	index uint64
+}
+
+// New makes an empty Consul at index 10.
+func New() *Stub {
+	return &Stub{
+		changed:  make(chan struct{}),
+		index:    10,
+		services: make(map[string]*resource[[]*api.ServiceEntry]),
+		keys:     make(map[string]*api.KVPair),
+		keyIndex: 10,
+	}
+}
+
+// change runs f at the next index and wakes blocked queries.
+func (s *Stub) change(f func(index uint64)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index++
+	f(s.index)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// SetService replaces the instances of a service.
+func (s *Stub) SetService(name string, entries ...*api.ServiceEntry) {
+	s.change(func(i uint64) { s.services[name] = &resource[[]*api.ServiceEntry]{entries, i} })
+}
+
+// Touch raises a service's index and changes nothing, as a check that syncs its
+// output does.
+func (s *Stub) Touch(name string) {
+	s.change(func(i uint64) {
+		r := &resource[[]*api.ServiceEntry]{index: i}
+		if old := s.services[name]; old != nil {
+			r.value = old.value
+		}
+		s.services[name] = r
+	})
+}
+
+// SetKey writes a key.
+func (s *Stub) SetKey(key, value string) {
+	s.change(func(i uint64) { s.put(key, value, i) })
+}
+
+func (s *Stub) put(key, value string, index uint64) {
+	p := &api.KVPair{Key: key, Value: []byte(value), CreateIndex: index, ModifyIndex: index}
+	if old := s.keys[key]; old != nil {
+		p.CreateIndex = old.CreateIndex
+	}
+	s.keys[key] = p
+	s.keyIndex = index
+}
+
+// DeleteKey removes a key.
+func (s *Stub) DeleteKey(key string) {
+	s.change(func(i uint64) {
+		delete(s.keys, key)
+		s.keyIndex = i
+	})
+}
+
+// Key gives a key's value.
+func (s *Stub) Key(key string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.keys[key]
+	if p == nil {
+		return "", false
+	}
+	return string(p.Value), true
+}
+
+// Rewind makes the index start again at 1 with everything kept, as a cluster
+// restored from a snapshot does.
+func (s *Stub) Rewind() {
+	s.change(func(uint64) {
+		s.index, s.keyIndex = 2, 2
+		for _, r := range s.services {
+			r.index = 2
+		}
+		for _, p := range s.keys {
+			p.ModifyIndex = 2
+		}
+	})
+}
+
+// SetFault switches a fault on, or off with None, and ends blocked queries.
+func (s *Stub) SetFault(f Fault) { s.set(func() { s.fault = f }) }
+
+// SetLag makes stale reads say that their server's last contact with the leader
+// was that long ago.
+func (s *Stub) SetLag(d time.Duration) { s.set(func() { s.lag = d }) }
+
+// SetSlow delays each answer.
+func (s *Stub) SetSlow(d time.Duration) { s.set(func() { s.slow = d }) }
+
+// SetStreaming makes blocking queries on health come from a streaming backend,
+// which says neither leader nor contact.
+func (s *Stub) SetStreaming(on bool) { s.set(func() { s.streaming = on }) }
+
+// BeforeCAS runs f before each check-and-set: somebody else who is faster.
+func (s *Stub) BeforeCAS(f func()) { s.set(func() { s.beforeCAS = f }) }
+
+func (s *Stub) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Requests gives what has come since the beginning.
+func (s *Stub) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// ServeHTTP answers as Consul does.
+func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	q := req.URL.Query()
+	index, _ := strconv.ParseUint(q.Get("index"), 10, 64)
+	s.mu.Lock()
+	s.requests = append(s.requests, Request{req.Method, req.URL.Path, q.Has("stale"), index, req.Header.Get("X-Consul-Token"), time.Now()})
+	s.mu.Unlock()
+	switch path := req.URL.Path; {
+	case path == "/v1/acl/token/self":
+		writeJSON(w, map[string]string{"AccessorID": "00000000-0000-0000-0000-000000000002"})
+	case strings.HasPrefix(path, "/v1/health/service/"):
+		name := strings.TrimPrefix(path, "/v1/health/service/")
+		s.read(w, req, true, func() (any, uint64) {
+			if r := s.services[name]; r != nil {
+				return append([]*api.ServiceEntry{}, r.value...), r.index
+			}
+			return []*api.ServiceEntry{}, 1
+		})
+	case strings.HasPrefix(path, "/v1/kv/") && req.Method == http.MethodGet:
+		key := strings.TrimPrefix(path, "/v1/kv/")
+		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")), s.keyIndex })
+	case strings.HasPrefix(path, "/v1/kv/"):
+		s.write(w, req, strings.TrimPrefix(path, "/v1/kv/"))
+	default:
+		http.Error(w, "no such endpoint in this stub", http.StatusNotFound)
+	}
+}
+
+// pairs gives nil where nothing is found, which is a 404.
+func (s *Stub) pairs(key string, recurse bool) any {
+	var found []*api.KVPair
+	for k, p := range s.keys {
+		if k == key || recurse && strings.HasPrefix(k, key) {
+			found = append(found, p)
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	slices.SortFunc(found, func(a, b *api.KVPair) int { return strings.Compare(a.Key, b.Key) })
+	return found
+}
+
+// read answers a query, after blocking where it should.
+func (s *Stub) read(w http.ResponseWriter, req *http.Request, health bool, get func() (any, uint64)) {
+	q := req.URL.Query()
+	after, _ := strconv.ParseUint(q.Get("index"), 10, 64)
+	wait, err := time.ParseDuration(q.Get("wait"))
+	if err != nil {
+		wait = 5 * time.Minute
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for expired := false; ; {
+		s.mu.Lock()
+		value, index := get()
+		fault, changed, lag, slow := s.fault, s.changed, s.lag, s.slow
+		streaming := s.streaming && health && after > 0
+		body, err := json.Marshal(value)
+		s.mu.Unlock()
+		if err != nil {
+			panic(fmt.Sprintf("encode: %v", err))
+		}
+		if (after == 0 || index > after || index < after || expired || fault != None) && fault != Hang {
+			if slow > 0 {
+				select {
+				case <-time.After(slow):
+				case <-req.Context().Done():
+					return
+				}
+			}
+			if !q.Has("stale") {
+				lag = 0
+			}
+			reply(w, fault, body, value == nil, index, lag, streaming)
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			expired = true
+		case <-req.Context().Done():
+			return
+		}
+	}
+}
+
+func reply(w http.ResponseWriter, fault Fault, body []byte, none bool, index uint64, lag time.Duration, streaming bool) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	leader := "true"
+	switch fault {
+	case None, Unblocked, Hang:
+	case Refused:
+		panic(http.ErrAbortHandler)
+	case Status500:
+		http.Error(w, "No cluster leader", http.StatusInternalServerError)
+		return
+	case Status403:
+		http.Error(w, "Permission denied: token with AccessorID '1' lacks permission 'service:read'", http.StatusForbidden)
+		return
+	case Status429:
+		http.Error(w, "rate limit exceeded for operation type \"global/read\", try again later or against a different server", http.StatusTooManyRequests)
+		return
+	case NoLeader:
+		leader, body, index = "false", []byte("[]"), 1
+	case Filtered:
+		h.Set("X-Consul-Results-Filtered-By-ACLs", "true")
+		body = []byte("[]")
+	case Anonymous:
+		h.Set("X-Consul-Default-ACL-Policy", "deny")
+		body = []byte("[]")
+	case Garbage:
+		body = []byte("<html>502 Bad Gateway</html>")
+	case Null:
+		body = []byte("null")
+	case Stranger:
+		w.Write([]byte("[]"))
+		return
+	case CutBody:
+		body = body[:len(body)/2]
+	case EmptyStream:
+		if streaming {
+			body, index = []byte("[]"), 0
+		}
+	case ZeroIndex:
+		index = 0
+	}
+	h.Set("X-Consul-Index", strconv.FormatUint(index, 10))
+	if streaming {
+		h.Set("X-Consul-Query-Backend", "streaming")
+		leader, lag = "false", 0
+	}
+	h.Set("X-Consul-KnownLeader", leader)
+	h.Set("X-Consul-LastContact", strconv.FormatInt(lag.Milliseconds(), 10))
+	if none && fault == None {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	w.Write(body)
+	if fault == CutBody {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// write sets or deletes a key, with or without check-and-set.
+func (s *Stub) write(w http.ResponseWriter, req *http.Request, key string) {
+	s.mu.Lock()
+	before, fault := s.beforeCAS, s.fault
+	s.mu.Unlock()
+	if fault == Status403 {
+		reply(w, fault, nil, false, 0, 0, false)
+		return
+	}
+	cas := req.URL.Query().Get("cas")
+	if cas != "" && before != nil {
+		before()
+	}
+	value, err := io.ReadAll(req.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ok := true
+	s.change(func(i uint64) {
+		if cas != "" {
+			var have uint64
+			if p := s.keys[key]; p != nil {
+				have = p.ModifyIndex
+			}
+			if ok = cas == strconv.FormatUint(have, 10); !ok {
+				return
+			}
+		}
+		if req.Method == http.MethodDelete {
+			delete(s.keys, key)
+			s.keyIndex = i
+		} else {
+			s.put(key, string(value), i)
+		}
+	})
+	writeJSON(w, ok)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v)
+}
