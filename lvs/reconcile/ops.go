@@ -1,0 +1,231 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// pass applies the ops of one pass.
+type pass struct {
+	r    *Reconciler
+	l    *loop
+	gen  uint64
+	want lvs.Desired
+	// drains are those that went on before this pass: the end of one is no drift.
+	drains lvs.Drains
+	// expected is the table that we left behind, when the kernel has been read
+	// since: what differs was somebody else. Nil when that cannot be told.
+	expected lvs.Table
+
+	failed map[lvs.Key]bool // pools of which an op failed or waits
+	held   int              // ops held back
+	left   int              // ops not done, for whatever reason
+	fresh  bool             // have was read in this pass: nobody else has seen it
+	copied bool             // have is a copy of ours
+	pools  map[lvs.Key]bool // pools within it that are copies of ours
+}
+
+// run applies the ops in three steps, so that what failed in one can keep the
+// next from doing harm: virtual servers, then what adds, then what takes away.
+func (p *pass) run(ctx context.Context, ops []lvs.Op) {
+	if len(ops) == 0 {
+		return
+	}
+	start := time.Now()
+	var steps [3][]lvs.Op
+	for _, op := range ops {
+		switch {
+		case op.Lowers():
+			steps[2] = append(steps[2], op)
+		case op.Verb.IsDest():
+			steps[1] = append(steps[1], op)
+		default:
+			steps[0] = append(steps[0], op)
+		}
+	}
+	tried := p.apply(ctx, steps[0])
+	tried += p.apply(ctx, p.withService(steps[1]))
+	tried += p.apply(ctx, p.guard(steps[2]))
+	if tried > 0 {
+		p.l.acted = true
+		p.l.applyAt = time.Now()
+		p.l.applyTook = p.l.applyAt.Sub(start)
+	}
+}
+
+// withService leaves out the real servers of virtual servers that could not be
+// added: the kernel would refuse each.
+func (p *pass) withService(ops []lvs.Op) []lvs.Op {
+	return p.filter(ops, func(op lvs.Op) bool {
+		_, there := p.l.have.Table[op.Service.Key]
+		return there
+	})
+}
+
+// guard leaves out what would empty a pool whose additions failed.
+func (p *pass) guard(ops []lvs.Op) []lvs.Op {
+	if len(p.failed) == 0 {
+		return ops
+	}
+	after := lvs.Table{}
+	for _, op := range ops {
+		k := op.Service.Key
+		if !p.failed[k] || op.Verb == lvs.RemoveService {
+			continue
+		}
+		if _, ok := after[k]; !ok {
+			after[k] = p.l.have.Table[k].Clone()
+		}
+		_ = lvs.Apply(after, op) // have is what Diff started from: it cannot be refused
+	}
+	return p.filter(ops, func(op lvs.Op) bool {
+		pool, tested := after[op.Service.Key]
+		if !tested || pool.Live() || !p.want.Pools[op.Service.Key].Pool.Live() {
+			return true
+		}
+		p.held++
+		return false
+	})
+}
+
+func (p *pass) filter(ops []lvs.Op, keep func(lvs.Op) bool) []lvs.Op {
+	out := ops[:0]
+	for _, op := range ops {
+		if keep(op) {
+			out = append(out, op)
+		} else {
+			p.left++
+		}
+	}
+	return out
+}
+
+// apply gives the ops to the kernel, but for those that wait for their next
+// try, takes note of the answers, and returns how many were tried.
+func (p *pass) apply(ctx context.Context, ops []lvs.Op) int {
+	now := time.Now()
+	ops = p.filter(ops, func(op lvs.Op) bool {
+		rt := p.l.retries[op.ID()]
+		if rt == nil || !rt.op.Same(op) || !now.Before(rt.next) {
+			return true
+		}
+		p.failed[op.Service.Key] = true
+		return false
+	})
+	if len(ops) == 0 {
+		return 0
+	}
+	for i, err := range p.r.driver.Apply(ctx, ops) {
+		p.note(ctx, ops[i], err)
+	}
+	return len(ops)
+}
+
+// note takes the kernel's answer to one op.
+func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
+	id := op.ID()
+	if err != nil && ctx.Err() != nil {
+		p.left++ // stopped, not refused
+		return
+	}
+	c := Change{Op: op, Err: err, Drift: p.drift(op), At: time.Now(), Generation: p.gen}
+	p.r.record(&c)
+	if c.Err == nil {
+		delete(p.l.retries, id)
+		p.did(op)
+		return
+	}
+	p.left++
+	p.failed[op.Service.Key] = true
+	rt := p.l.retries[id]
+	if rt == nil || !rt.op.Same(op) {
+		rt = &retry{op: op}
+		p.l.retries[id] = rt
+	}
+	rt.err = c.Err
+	rt.attempts++
+	rt.next = c.At.Add(backoff(p.r.cfg, rt.attempts))
+	if c.Result == Conflict {
+		p.l.stale = true // the table is not as we thought
+	}
+}
+
+// drift reports whether the op undoes somebody else's change: whether the
+// object, as it was just read, is not as we left it. The end of a drain is our
+// own doing.
+func (p *pass) drift(op lvs.Op) bool {
+	if p.expected == nil {
+		return false
+	}
+	k := op.Service.Key
+	was, had := p.expected[k]
+	switch op.Verb {
+	case lvs.AddService:
+		return had
+	case lvs.SetService:
+		return had && was.Service.Normal() != op.Was.Service
+	case lvs.RemoveService:
+		return false
+	case lvs.AddDest, lvs.SetDest, lvs.RemoveDest:
+	}
+	if _, draining := p.drains[op.ID()]; draining && op.Verb == lvs.RemoveDest {
+		return false
+	}
+	left, had := was.Dest(op.Dest.Addr)
+	switch op.Verb {
+	case lvs.AddDest:
+		return had
+	case lvs.SetDest:
+		return !had || left.Normal() != op.Was.Dest
+	default:
+		return !had
+	}
+}
+
+// did brings have up to date with an op that is done. The
+// counters of a real server that was changed are dropped: how many connections
+// it has is unknown until it is read again.
+func (p *pass) did(op lvs.Op) {
+	p.own(op.Service.Key)
+	_ = lvs.Apply(p.l.have.Table, op) // have is what Diff started from: it cannot be refused
+	p.dropStats(op)
+}
+
+func (p *pass) dropStats(op lvs.Op) {
+	if op.Verb.IsDest() {
+		delete(p.l.have.Dests, op.ID())
+		return
+	}
+	if op.Verb == lvs.RemoveService {
+		delete(p.l.have.Services, op.Service.Key)
+		for id := range p.l.have.Dests {
+			if id.Key == op.Service.Key {
+				delete(p.l.have.Dests, id)
+			}
+		}
+	}
+}
+
+// own makes have, and the pool within it, copies that may be changed: the
+// original is in somebody's Status.
+func (p *pass) own(k lvs.Key) {
+	if p.fresh {
+		return
+	}
+	have := &p.l.have
+	if !p.copied {
+		have.Table = maps.Clone(have.Table)
+		have.Dests = maps.Clone(have.Dests)
+		have.Services = maps.Clone(have.Services)
+		p.copied, p.pools = true, map[lvs.Key]bool{}
+	}
+	if !p.pools[k] {
+		if pool, ok := have.Table[k]; ok {
+			have.Table[k] = pool.Clone()
+		}
+		p.pools[k] = true
+	}
+}

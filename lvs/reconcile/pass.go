@@ -1,0 +1,307 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// loop is the state of the passes; the pass mutex guards it.
+type loop struct {
+	// have is the table as last read, with the ops acknowledged since. It is
+	// shown in Status, so it is replaced, never changed.
+	have   lvs.Observed
+	read   bool      // have holds a reading
+	stale  bool      // have is known to be wrong: read before anything is tried
+	acted  bool      // something was changed since the last reading
+	readAt time.Time // of the last reading
+	took   time.Duration
+	err    error // of the last reading
+	fails  int   // readings failed in a row
+
+	drains   lvs.Drains
+	retries  map[lvs.DestID]*retry
+	owned    map[lvs.Key]bool
+	released bool
+
+	applied, verified uint64
+	adopted           *Adopted
+	counts            map[Count]uint64
+	drift             uint64
+	lastDrift         time.Time
+	applyTook         time.Duration
+	applyAt           time.Time
+	passes            uint64
+}
+
+// retry is an object whose last op failed.
+type retry struct {
+	op       lvs.Op
+	err      error
+	attempts int
+	next     time.Time
+}
+
+// own adds what is wanted or owned to what is ours.
+func (l *loop) own(d lvs.Desired) {
+	for k := range d.Pools {
+		l.owned[k] = true
+	}
+	for k, owned := range d.Owned {
+		if owned {
+			l.owned[k] = true
+		}
+	}
+}
+
+// reconcile makes one pass and returns when the next is due; false means never,
+// because the table was released.
+func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
+	r.pass.Lock()
+	defer r.pass.Unlock()
+	l := &r.loop
+	if l.released {
+		return time.Time{}, false
+	}
+	d, gen, resync := r.input()
+	l.passes++
+	before, hadRead := l.have.Table, l.read
+	fresh := false
+	if resync || l.stale && l.err == nil || !time.Now().Before(l.readDue(r.cfg)) {
+		fresh = r.readTable(ctx)
+	}
+	if resync {
+		clear(l.retries)
+	}
+	held, left := 0, 0
+	var deadlines map[lvs.DestID]time.Time
+	if l.read && l.err == nil && gen > 0 {
+		l.own(d)
+		d.Owned = l.owned
+		want, drains, _ := lvs.Drain(l.have, d, l.drains, time.Now())
+		was := l.drains
+		l.drains = drains
+		deadlines = deadlinesOf(drains, d)
+		ops := lvs.Diff(l.have.Table, want)
+		l.adopt(d, len(ops))
+		p := pass{r: r, l: l, gen: gen, want: want, drains: was, fresh: fresh, failed: map[lvs.Key]bool{}}
+		if fresh && hadRead {
+			p.expected = before
+		}
+		p.run(ctx, ops)
+		held, left = p.held, p.left
+		if left == 0 {
+			l.applied = gen
+			if fresh && len(ops) == 0 {
+				l.verified = gen
+			}
+		}
+		l.disown(d, fresh)
+		l.forget(ops)
+	}
+	next := l.next(r.cfg, deadlines)
+	r.publish(l.statusNow(held, deadlines, next))
+	return next, true
+}
+
+// readTable reads the kernel's table into have.
+func (r *Reconciler) readTable(ctx context.Context) bool {
+	l := &r.loop
+	start := time.Now()
+	have, err := r.driver.Table(ctx)
+	if err != nil && ctx.Err() != nil {
+		return false
+	}
+	l.readAt = time.Now()
+	if err != nil {
+		if l.err == nil {
+			r.cfg.Log.Warn("cannot read the IPVS table", "err", err)
+		}
+		l.err = err
+		l.fails++
+		return false
+	}
+	if l.err != nil {
+		r.cfg.Log.Info("the IPVS table can be read again")
+	}
+	if have.Table == nil {
+		have.Table = lvs.Table{}
+	}
+	l.stale, l.acted = false, false
+	l.have, l.read, l.err, l.fails, l.took = have, true, nil, 0, l.readAt.Sub(start)
+	return true
+}
+
+// adopt notes what the first pass finds.
+func (l *loop) adopt(d lvs.Desired, ops int) {
+	if l.adopted != nil {
+		return
+	}
+	a := &Adopted{Ops: ops}
+	for k, p := range l.have.Table {
+		if l.owned[k] {
+			a.Services++
+			a.Dests += len(p.Dests)
+		}
+	}
+	l.adopted = a
+}
+
+// disown forgets virtual servers that are neither wanted nor in the kernel: if
+// somebody else creates one of that name later, it is theirs. Only a reading
+// tells that it is gone for sure.
+func (l *loop) disown(d lvs.Desired, fresh bool) {
+	if !fresh {
+		return
+	}
+	for k := range l.owned {
+		_, wanted := d.Pools[k]
+		if _, there := l.have.Table[k]; !wanted && !there {
+			delete(l.owned, k)
+		}
+	}
+}
+
+// forget drops the retries of objects that need no op any more.
+func (l *loop) forget(ops []lvs.Op) {
+	if len(l.retries) == 0 {
+		return
+	}
+	needed := make(map[lvs.DestID]bool, len(ops))
+	for _, op := range ops {
+		needed[op.ID()] = true
+	}
+	for id := range l.retries {
+		if !needed[id] {
+			delete(l.retries, id)
+		}
+	}
+}
+
+// readDue is when the table is to be read next.
+func (l *loop) readDue(cfg Config) time.Time {
+	if l.err != nil {
+		return l.readAt.Add(backoff(cfg, l.fails))
+	}
+	pause := max(cfg.Check, idleShare*l.took)
+	if len(l.drains) > 0 {
+		pause = max(cfg.Check, busyShare*l.took)
+	}
+	pause = min(pause, cfg.Resync)
+	due := l.readAt.Add(pause)
+	if l.acted { // read it back soon
+		if soon := l.applyAt.Add(max(settle, busyShare*l.took)); soon.Before(due) {
+			due = soon
+		}
+	}
+	return due
+}
+
+// next is when the next pass is due: a reading, a retry or a drain deadline,
+// and never at once, whatever waits for something else.
+func (l *loop) next(cfg Config, deadlines map[lvs.DestID]time.Time) time.Time {
+	next := l.readDue(cfg)
+	if l.stale && l.err == nil {
+		next = time.Time{}
+	}
+	for _, rt := range l.retries {
+		if rt.next.Before(next) {
+			next = rt.next
+		}
+	}
+	now := time.Now()
+	for _, t := range deadlines {
+		// One that has passed belongs to a held pool: only a Set ends that.
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	if soonest := now.Add(minPause); next.Before(soonest) {
+		return soonest
+	}
+	return next
+}
+
+func backoff(cfg Config, attempts int) time.Duration {
+	d := cfg.RetryMin
+	for range attempts - 1 {
+		if d >= cfg.RetryMax/2 {
+			return cfg.RetryMax
+		}
+		d *= 2
+	}
+	return d
+}
+
+func deadlinesOf(drains lvs.Drains, d lvs.Desired) map[lvs.DestID]time.Time {
+	if len(drains) == 0 {
+		return nil
+	}
+	out := make(map[lvs.DestID]time.Time, len(drains))
+	for id, since := range drains {
+		out[id] = since.Add(d.Pools[id.Key].Drain)
+	}
+	return out
+}
+
+func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time.Time) Status {
+	s := Status{
+		Applied: l.applied, Verified: l.verified, Adopted: l.adopted,
+		Counts: maps.Clone(l.counts), Drift: l.drift, LastDrift: l.lastDrift, HeldBack: held,
+		Observed: l.have, ReadAt: l.readAt, ReadErr: l.err, ReadTook: l.took,
+		ApplyTook: l.applyTook, ApplyAt: l.applyAt, Passes: l.passes, NextAt: next,
+	}
+	s.Owned = slices.SortedFunc(maps.Keys(l.owned), lvs.Key.Compare)
+	for id, rt := range l.retries {
+		s.Errors = append(s.Errors, ObjectError{ID: id, Op: rt.op, Err: rt.err, Attempts: rt.attempts, Next: rt.next})
+	}
+	slices.SortFunc(s.Errors, func(a, b ObjectError) int { return a.ID.Compare(b.ID) })
+	for id, since := range l.drains {
+		st, known := l.have.Dests[id]
+		s.Draining = append(s.Draining, Draining{ID: id, Since: since, Deadline: deadlines[id], Active: st.Active, Known: known})
+	}
+	slices.SortFunc(s.Draining, func(a, b Draining) int {
+		return cmp.Or(a.ID.Compare(b.ID), a.Since.Compare(b.Since))
+	})
+	return s
+}
+
+// record counts, reports and logs one op, and gives its error its meaning.
+func (r *Reconciler) record(c *Change) {
+	l := &r.loop
+	removal := c.Op.Verb.IsRemoval()
+	missing := errors.Is(c.Err, lvs.ErrNotFound) || errors.Is(c.Err, lvs.ErrNoService)
+	switch {
+	case c.Err == nil:
+		c.Result = Done
+	case removal && missing:
+		c.Result, c.Err = Gone, nil
+	case missing || errors.Is(c.Err, lvs.ErrExists):
+		c.Result, c.Drift = Conflict, true
+	default:
+		c.Result = Failed
+	}
+	l.counts[Count{c.Op.Verb, c.Result}]++
+	if c.Drift && c.Err == nil {
+		l.drift++
+		l.lastDrift = c.At
+	}
+	level, msg := slog.LevelInfo, "changed IPVS table"
+	if c.Drift {
+		msg = "repaired IPVS table, somebody else had changed it"
+	}
+	if c.Err != nil {
+		level, msg = slog.LevelWarn, "cannot change IPVS table"
+		if rt := l.retries[c.Op.ID()]; rt != nil && rt.op.Same(c.Op) {
+			level = slog.LevelDebug // said already
+		}
+	}
+	r.cfg.Log.Log(context.Background(), level, msg, "op", c.Op.String(), "result", c.Result.String(), "err", c.Err)
+	r.cfg.OnChange(*c)
+}

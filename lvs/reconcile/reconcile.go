@@ -1,0 +1,273 @@
+// Package reconcile keeps the kernel's IPVS table equal to what is wanted, for
+// as long as it runs, whoever else touches it.
+//
+// Set gives the whole desired table; the newest wins. A Set is acted on at
+// once, from the last reading of the kernel and the ops acknowledged since, so
+// a change of one weight is one netlink request. The kernel is read back soon
+// after and then again and again, so that a stray `ipvsadm -C` is repaired
+// within about a second.
+//
+// What a caller can rely on:
+//
+//   - Before the first Set nothing is changed, so a start cannot empty the
+//     table; the first Set adopts what it finds and does only what differs.
+//   - Virtual servers that were never in Desired are never touched. One that was
+//     is ours from then on: it is removed when Desired no longer names it.
+//   - An op that fails is tried again with growing pauses, alone: the rest of
+//     the table goes on. The pause ends when the op for that object changes.
+//   - A pool is not emptied because its replacement failed: while additions to a
+//     pool fail, what would leave it without a real server waits.
+//   - Departing real servers drain as lvs.Drain says.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// Driver is the kernel. lvs/kernel has the real one, lvs/lvstest a strict fake.
+type Driver interface {
+	// Table reads the whole table. An error is never an empty table.
+	Table(ctx context.Context) (lvs.Observed, error)
+	// Apply does the ops in order and returns their errors in the same places;
+	// nil is done. One failure must not stop the ops behind it. A driver may
+	// send them as a batch.
+	Apply(ctx context.Context, ops []lvs.Op) []error
+}
+
+// Config are the options. The zero value is good.
+type Config struct {
+	// Check is the shortest pause between two readings of the kernel's table.
+	// Default 1 s: it bounds how long somebody else's `ipvsadm -C` is felt. So
+	// that this stays cheap, the pause is at least 100 times as long as the
+	// reading takes (1 % of one processor; a table of 1,000 real servers takes
+	// about 5 ms), 10 times while something drains or was just changed.
+	Check time.Duration
+	// Resync is the longest pause between two readings, whatever they cost.
+	// Default 30 s.
+	Resync time.Duration
+	// RetryMin and RetryMax bound the pause before a failed op is tried again;
+	// it doubles in between. Default 100 ms (most failures are somebody else's
+	// change, and reading again settles those) and 30 s.
+	RetryMin, RetryMax time.Duration
+	// OnChange is called after each op, done or failed, from the goroutine of
+	// Run (or of Release). It must not block, nor call Release. Nil calls nobody.
+	OnChange func(Change)
+	// Log takes one Info line for each op done, Warn for each first failure.
+	// Nil discards.
+	Log *slog.Logger
+}
+
+// The shares of time that reading the table may take: one part in so many.
+const (
+	idleShare = 100
+	busyShare = 10
+	// settle is how soon after a change the table is read back.
+	settle = 100 * time.Millisecond
+	// minPause keeps passes that nobody asked for apart.
+	minPause = 10 * time.Millisecond
+)
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&c.Check, time.Second)
+	set(&c.Resync, 30*time.Second)
+	set(&c.RetryMin, 100*time.Millisecond)
+	set(&c.RetryMax, 30*time.Second)
+	c.Resync = max(c.Resync, c.Check)
+	c.RetryMax = max(c.RetryMax, c.RetryMin)
+	if c.OnChange == nil {
+		c.OnChange = func(Change) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Change is one op that was tried.
+type Change struct {
+	Op         lvs.Op
+	Result     Result
+	Err        error // nil unless Result is Conflict or Failed
+	Drift      bool  // the op undoes what somebody else did to the table
+	At         time.Time
+	Generation uint64 // of the Set that it was done for
+}
+
+// Reconciler runs Desired into the kernel. Use New.
+type Reconciler struct {
+	driver Driver
+	cfg    Config
+	wake   chan struct{} // holds one token: something to do now
+
+	// pass serializes passes over the table: those of Run, and Release.
+	pass sync.Mutex
+	loop loop
+
+	mu      sync.Mutex // guards everything below; never held during I/O
+	desired lvs.Desired
+	gen     uint64
+	resync  bool
+	changed chan struct{} // closed and replaced when status changes
+	status  Status
+}
+
+// New returns a Reconciler. It starts nothing: see Run.
+func New(driver Driver, cfg Config) *Reconciler {
+	return &Reconciler{
+		driver:  driver,
+		cfg:     cfg.withDefaults(),
+		wake:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		loop:    loop{retries: map[lvs.DestID]*retry{}, owned: map[lvs.Key]bool{}, counts: map[Count]uint64{}},
+	}
+}
+
+// Set replaces the desired table and returns its generation, 1 for the first.
+// It does not wait. The Reconciler keeps d: do not change it afterwards.
+func (r *Reconciler) Set(d lvs.Desired) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.desired = d
+	r.gen++
+	r.status.Generation = r.gen
+	r.poke()
+	return r.gen
+}
+
+// Resync reads the kernel's table now, tries failed ops again, and repairs what
+// differs. It does not wait.
+func (r *Reconciler) Resync() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resync = true
+	r.poke()
+}
+
+func (r *Reconciler) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// WaitFor waits until the kernel has acknowledged every op of that generation
+// or of a later one. If ctx ends first, the error says what stands in the way.
+func (r *Reconciler) WaitFor(ctx context.Context, generation uint64) error {
+	for {
+		r.mu.Lock()
+		applied, changed, readErr, failed := r.status.Applied, r.changed, r.status.ReadErr, r.status.Errors
+		r.mu.Unlock()
+		if applied >= generation {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			errs := []error{ctx.Err(), readErr}
+			for _, e := range failed {
+				errs = append(errs, e.Err)
+			}
+			return fmt.Errorf("wait for generation %d, %d is applied: %w", generation, applied, errors.Join(errs...))
+		}
+	}
+}
+
+// Run reconciles until ctx ends, and then returns nil. It leaves the kernel's
+// table as it is: see Release. Run is called once.
+func (r *Reconciler) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-r.wake:
+		}
+		next, ok := r.reconcile(ctx)
+		if !ok {
+			<-ctx.Done()
+			return nil
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+// Release removes from the kernel every virtual server that is ours: wanted
+// now, held or not, or owned. It is for the end, after Run has returned or in
+// its stead; Run does nothing more once it was called. A virtual server that is
+// already gone is no error.
+func (r *Reconciler) Release(ctx context.Context) error {
+	r.pass.Lock()
+	defer r.pass.Unlock()
+	r.loop.released = true
+	d, gen, _ := r.input()
+	r.loop.own(d)
+
+	have, err := r.driver.Table(ctx)
+	if err != nil {
+		return fmt.Errorf("release virtual servers: %w", err)
+	}
+	ops := lvs.Diff(have.Table, lvs.Desired{Owned: r.loop.owned})
+	for i := range ops {
+		ops[i].Reason = "released on stop"
+	}
+	l := &r.loop
+	l.have, l.read, l.err, l.readAt, l.drains = have, true, nil, time.Now(), nil
+	var errs []error
+	for i, err := range r.driver.Apply(ctx, ops) {
+		c := Change{Op: ops[i], Err: err, At: time.Now(), Generation: gen}
+		r.record(&c)
+		if c.Err != nil {
+			errs = append(errs, c.Err)
+			continue
+		}
+		(&pass{r: r, l: l, fresh: true}).did(ops[i])
+		delete(l.owned, ops[i].Service.Key)
+	}
+	r.publish(l.statusNow(0, nil, time.Time{}))
+	return errors.Join(errs...)
+}
+
+// input takes what Set and Resync left.
+func (r *Reconciler) input() (d lvs.Desired, gen uint64, resync bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	resync, r.resync = r.resync, false
+	return r.desired, r.gen, resync
+}
+
+// publish replaces the status and wakes those who wait for it.
+func (r *Reconciler) publish(s Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Generation = r.gen
+	r.status = s
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// Status returns what is known now. The maps and slices in it are not changed
+// any more by anybody.
+func (r *Reconciler) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.status
+	s.Counts = maps.Clone(s.Counts)
+	s.Errors = slices.Clone(s.Errors)
+	return s
+}

@@ -1,0 +1,634 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
+	"github.com/edgekeeper/edgekeeper/lvs/reconcile"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	web = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("61.139.2.1"), Port: 80}
+	alt = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("61.139.2.1"), Port: 8080}
+	dns = lvs.Key{Protocol: lvs.UDP, Addr: netip.MustParseAddr("61.139.2.1"), Port: 53}
+
+	errBroken = errors.New("broken")
+)
+
+func addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
+}
+
+func dest(i int, weight uint32) lvs.Dest { return lvs.Dest{Addr: addr(i), Weight: weight} }
+
+func pool(k lvs.Key, dests ...lvs.Dest) lvs.Pool {
+	return lvs.NewPool(lvs.Service{Key: k, Scheduler: "wrr"}, dests...)
+}
+
+func desired(pools ...lvs.Pool) lvs.Desired {
+	d := lvs.Desired{Pools: map[lvs.Key]lvs.Want{}}
+	for _, p := range pools {
+		d.Pools[p.Service.Key] = lvs.Want{Pool: p}
+	}
+	return d
+}
+
+func tableOf(pools ...lvs.Pool) lvs.Table {
+	t := lvs.Table{}
+	for _, p := range pools {
+		t[p.Service.Key] = p
+	}
+	return t
+}
+
+// bench is a reconciler that runs against the fake.
+type bench struct {
+	t *testing.T
+	*reconcile.Reconciler
+	kernel *lvstest.Kernel
+	mu     sync.Mutex
+	seen   []reconcile.Change
+	stop   func()
+}
+
+func start(t *testing.T, cfg reconcile.Config, have lvs.Table) *bench {
+	t.Helper()
+	b := &bench{t: t, kernel: &lvstest.Kernel{}}
+	b.kernel.Load(have)
+	cfg.OnChange = func(c reconcile.Change) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.seen = append(b.seen, c)
+	}
+	b.Reconciler = reconcile.New(b.kernel, cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	b.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bench) ops() []string {
+	var out []string
+	for _, op := range b.kernel.Ops() {
+		out = append(out, op.String())
+	}
+	return out
+}
+
+func (b *bench) changes() []reconcile.Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := b.seen
+	b.seen = nil
+	return out
+}
+
+func (b *bench) wantTable(pools ...lvs.Pool) {
+	b.t.Helper()
+	if d := cmp.Diff(lvstest.Dump(tableOf(pools...)), b.kernel.Dump()); d != "" {
+		b.t.Errorf("table (-want +have):\n%s", d)
+	}
+}
+
+func (b *bench) wantOps(want ...string) {
+	b.t.Helper()
+	if d := cmp.Diff(want, b.ops()); d != "" {
+		b.t.Errorf("ops (-want +have):\n%s", d)
+	}
+}
+
+func (b *bench) reach(gen uint64) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	defer cancel()
+	if err := b.WaitFor(ctx, gen); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestNothingBeforeSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		have := pool(web, dest(4, 1))
+		b := start(t, reconcile.Config{}, tableOf(have))
+		time.Sleep(time.Minute)
+		b.wantTable(have)
+		s := b.Status()
+		if s.Adopted != nil || s.Applied != 0 || s.ReadAt.IsZero() || len(s.Observed.Table) != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestAdoptsWithoutOps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := pool(dns, dest(9, 1))
+		b := start(t, reconcile.Config{}, tableOf(pool(web, dest(4, 1), dest(5, 1)), theirs))
+		b.reach(b.Set(desired(pool(web, dest(4, 1), dest(5, 1)))))
+		time.Sleep(time.Minute)
+		b.wantOps()
+		s := b.Status()
+		if d := cmp.Diff(&reconcile.Adopted{Services: 1, Dests: 2, Ops: 0}, s.Adopted); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff([]lvs.Key{web}, s.Owned, cmp.Comparer(func(a, b lvs.Key) bool { return a == b })); d != "" {
+			t.Error(d)
+		}
+		if s.Drift != 0 || s.Verified != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// A change is acted on at once, without reading the kernel again, and read back
+// soon after.
+func TestSetActsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		synctest.Wait()
+		reads, began := b.kernel.Reads(), time.Now()
+		gen := b.Set(desired(pool(web, dest(4, 1), dest(5, 1))))
+		b.reach(gen)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("took %s", took)
+		}
+		b.wantTable(pool(web, dest(4, 1), dest(5, 1)))
+		b.ops()
+		b.reach(b.Set(desired(pool(web, dest(4, 1), dest(5, 7)))))
+		b.wantOps("set tcp 61.139.2.1:80 -> 10.0.0.5:80 weight 1 -> 7")
+		if n := b.kernel.Reads() - reads; n != 0 {
+			t.Errorf("%d readings for two changes", n)
+		}
+		if s := b.Status(); s.Verified != 0 || s.Applied != 2 {
+			t.Errorf("status %+v", s)
+		}
+		time.Sleep(150 * time.Millisecond)
+		if s := b.Status(); s.Verified != 2 {
+			t.Errorf("verified %d after reading back, want 2", s.Verified)
+		}
+	})
+}
+
+func TestNewestSetWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		synctest.Wait()
+		var gen uint64
+		for w := range uint32(100) {
+			gen = b.Set(desired(pool(web, dest(4, w+1))))
+		}
+		b.reach(gen)
+		b.wantTable(pool(web, dest(4, 100)))
+		if n := len(b.ops()); n > 4 {
+			t.Errorf("%d ops, want few", n)
+		}
+	})
+}
+
+func TestRemovesOnlyWhatIsOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := pool(dns, dest(9, 1))
+		b := start(t, reconcile.Config{}, tableOf(theirs, pool(alt)))
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		d := desired()
+		d.Owned = map[lvs.Key]bool{alt: true} // ours from an earlier run
+		b.reach(b.Set(d))
+		b.wantTable(theirs)
+		time.Sleep(2 * time.Second)
+		if s := b.Status(); len(s.Owned) != 0 {
+			t.Errorf("owned %v after removal", s.Owned)
+		}
+		// What somebody else makes of that name afterwards is theirs.
+		if err := b.kernel.Do(lvs.Op{Verb: lvs.AddService, Service: pool(web).Service}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		b.wantTable(theirs, pool(web))
+	})
+}
+
+func TestRepairsDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := pool(web, dest(4, 1), dest(5, 1))
+		b := start(t, reconcile.Config{}, nil)
+		b.reach(b.Set(desired(want)))
+		time.Sleep(5 * time.Second)
+		b.changes()
+		b.ops()
+		for _, tt := range []struct {
+			name   string
+			vandal func()
+			ops    []string
+		}{
+			{"clear", b.kernel.Clear, []string{
+				"add tcp 61.139.2.1:80 scheduler wrr",
+				"add tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 1, forward dr",
+				"add tcp 61.139.2.1:80 -> 10.0.0.5:80 weight 1, forward dr"}},
+			{"weight", func() {
+				_ = b.kernel.Do(lvs.Op{Verb: lvs.SetDest, Service: want.Service, Dest: dest(4, 9)})
+			}, []string{"set tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 9 -> 1"}},
+			{"alien real server", func() {
+				_ = b.kernel.Do(lvs.Op{Verb: lvs.AddDest, Service: want.Service, Dest: dest(6, 1)})
+			}, []string{"remove tcp 61.139.2.1:80 -> 10.0.0.6:80: no longer wanted"}},
+			{"scheduler", func() {
+				s := want.Service
+				s.Scheduler = "rr"
+				_ = b.kernel.Do(lvs.Op{Verb: lvs.SetService, Service: s})
+			}, []string{"set tcp 61.139.2.1:80 scheduler rr -> wrr"}},
+		} {
+			before := b.Status()
+			tt.vandal()
+			time.Sleep(1100 * time.Millisecond)
+			b.wantOps(tt.ops...)
+			b.wantTable(want)
+			for _, c := range b.changes() {
+				if !c.Drift || c.Err != nil || c.Generation != 1 {
+					t.Errorf("%s: change %+v", tt.name, c)
+				}
+			}
+			s := b.Status()
+			if got := s.Drift - before.Drift; got != uint64(len(tt.ops)) {
+				t.Errorf("%s: %d drift, want %d", tt.name, got, len(tt.ops))
+			}
+		}
+		// What is ours to change is no drift, and somebody else's doing beside it is.
+		before := b.Status().Drift
+		b.reach(b.Set(desired(pool(web, dest(4, 2), dest(5, 2)))))
+		time.Sleep(5 * time.Second)
+		if got := b.Status().Drift - before; got != 0 {
+			t.Errorf("%d drift for our own change", got)
+		}
+	})
+}
+
+// A table that was changed behind our back refuses our op: it is read again and
+// the op that fits is done.
+func TestConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, tableOf(pool(web, dest(4, 1))))
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		time.Sleep(2500 * time.Millisecond)
+		began := time.Now()
+		if err := b.kernel.Do(lvs.Op{Verb: lvs.AddDest, Service: pool(web).Service, Dest: dest(5, 3)}); err != nil {
+			t.Fatal(err)
+		}
+		b.reach(b.Set(desired(pool(web, dest(4, 1), dest(5, 1)))))
+		b.wantTable(pool(web, dest(4, 1), dest(5, 1)))
+		if took := time.Since(began); took > 20*time.Millisecond {
+			t.Errorf("took %s", took)
+		}
+		if n := b.Status().Counts[reconcile.Count{Verb: lvs.AddDest, Result: reconcile.Conflict}]; n != 1 {
+			t.Errorf("%d conflicts, want 1", n)
+		}
+		// A removal of what is gone is done.
+		if err := b.kernel.Do(lvs.Op{Verb: lvs.RemoveDest, Service: pool(web).Service, Dest: dest(5, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		if n := b.Status().Counts[reconcile.Count{Verb: lvs.RemoveDest, Result: reconcile.Gone}]; n != 1 {
+			t.Errorf("%d gone, want 1", n)
+		}
+	})
+}
+
+func TestRetryBacksOffAloneAndClears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second}, nil)
+		fix := b.kernel.Fail(func(op lvs.Op) bool { return op.Verb == lvs.AddDest && op.Dest.Addr == addr(5) }, errBroken)
+		began := time.Now()
+		gen := b.Set(desired(pool(web, dest(4, 1), dest(5, 1)), pool(dns, dest(4, 1))))
+		time.Sleep(10 * time.Second)
+		b.wantTable(pool(web, dest(4, 1)), pool(dns, dest(4, 1)))
+		var at []time.Duration
+		for _, c := range b.changes() {
+			if c.Err != nil {
+				at = append(at, c.At.Sub(began))
+			}
+		}
+		ms := time.Millisecond
+		if d := cmp.Diff([]time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 5100 * ms, 7100 * ms, 9100 * ms}, at); d != "" {
+			t.Errorf("tries: %s", d)
+		}
+		s := b.Status()
+		if len(s.Errors) != 1 || !errors.Is(s.Errors[0].Err, errBroken) || s.Errors[0].ID != (lvs.DestID{Key: web, Addr: addr(5)}) || s.Errors[0].Attempts != 9 {
+			t.Errorf("errors %+v", s.Errors)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := b.WaitFor(ctx, gen); !errors.Is(err, errBroken) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("WaitFor: %v", err)
+		}
+		// Another op for the object: at once.
+		b.Set(desired(pool(web, dest(4, 1), dest(5, 2)), pool(dns, dest(4, 1))))
+		synctest.Wait()
+		if c := b.changes(); len(c) != 1 || b.Status().Errors[0].Attempts != 1 {
+			t.Errorf("changes %+v", c)
+		}
+		// Not wanted any more: forgotten.
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		if s := b.Status(); len(s.Errors) != 0 {
+			t.Errorf("errors %+v", s.Errors)
+		}
+		// Resync does not wait for the pause.
+		b.Set(desired(pool(web, dest(4, 1), dest(5, 3))))
+		time.Sleep(5 * time.Second)
+		fix()
+		b.Resync()
+		synctest.Wait()
+		b.wantTable(pool(web, dest(4, 1), dest(5, 3)))
+	})
+}
+
+// While what replaces a pool's only real server cannot be added, the old one
+// stays.
+func TestFailureDoesNotEmptyThePool(t *testing.T) {
+	for _, verb := range []lvs.Verb{lvs.AddDest, lvs.SetDest} {
+		t.Run(verb.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := pool(web, dest(4, 1), dest(6, 0))
+				next := pool(web, dest(4, 0), dest(5, 1))
+				if verb == lvs.SetDest {
+					next = pool(web, dest(6, 1))
+				}
+				b := start(t, reconcile.Config{RetryMax: time.Second}, tableOf(old, pool(dns, dest(4, 1))))
+				fix := b.kernel.Fail(func(op lvs.Op) bool { return op.Verb == verb && !op.Lowers() }, errBroken)
+				b.Set(desired(next, pool(dns)))
+				time.Sleep(time.Minute)
+				b.wantTable(old, pool(dns))
+				if s := b.Status(); s.HeldBack == 0 || s.Applied != 0 {
+					t.Errorf("held back %d, applied %d", s.HeldBack, s.Applied)
+				}
+				fix()
+				time.Sleep(2 * time.Second)
+				b.wantTable(next, pool(dns))
+				if s := b.Status(); s.HeldBack != 0 || s.Applied != 1 {
+					t.Errorf("held back %d, applied %d", s.HeldBack, s.Applied)
+				}
+			})
+		})
+	}
+}
+
+// A virtual server that cannot be created costs one op, not one for each real
+// server, and the rest of the table is served.
+func TestMissingScheduler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		p := pool(web, dest(4, 1), dest(5, 1))
+		p.Service.Scheduler = "maglev"
+		b.Set(desired(p, pool(dns, dest(4, 1))))
+		synctest.Wait()
+		b.wantTable(pool(dns, dest(4, 1)))
+		if c := b.changes(); len(c) != 3 {
+			t.Errorf("changes %+v", c)
+		}
+		if s := b.Status(); len(s.Errors) != 1 || !errors.Is(s.Errors[0].Err, lvs.ErrNoScheduler) {
+			t.Errorf("errors %+v", s.Errors)
+		}
+	})
+}
+
+func TestUnreadableTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		have := pool(web, dest(4, 1))
+		b := start(t, reconcile.Config{RetryMax: time.Second}, tableOf(have))
+		b.reach(b.Set(desired(have)))
+		b.kernel.FailTable(errBroken)
+		time.Sleep(3 * time.Second)
+		b.Set(desired(pool(web, dest(5, 1))))
+		time.Sleep(time.Minute)
+		b.wantTable(have) // an error is never an empty table
+		if s := b.Status(); !errors.Is(s.ReadErr, errBroken) {
+			t.Errorf("read error %v", s.ReadErr)
+		}
+		if n := b.kernel.Reads(); n > 75 {
+			t.Errorf("%d readings", n)
+		}
+		b.kernel.FailTable(nil)
+		time.Sleep(time.Second)
+		b.wantTable(pool(web, dest(5, 1)))
+		if s := b.Status(); s.ReadErr != nil || s.Drift != 0 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		d := desired(pool(web, dest(4, 1), dest(5, 1), dest(6, 1)))
+		b.reach(b.Set(d))
+		four, five := lvs.DestID{Key: web, Addr: addr(4)}, lvs.DestID{Key: web, Addr: addr(5)}
+		b.kernel.SetConnections(four, 1, 0)
+		b.kernel.SetConnections(five, 1, 0)
+		time.Sleep(5 * time.Second)
+		b.ops()
+		began := time.Now()
+		d = desired(pool(web, dest(6, 1)))
+		w := d.Pools[web]
+		w.Drain = 30 * time.Second
+		d.Pools[web] = w
+		b.reach(b.Set(d))
+		b.wantTable(pool(web, dest(4, 0), dest(5, 0), dest(6, 1)))
+		time.Sleep(10 * time.Second)
+		s := b.Status()
+		if len(s.Draining) != 2 || s.Draining[0].ID != four || !s.Draining[0].Since.Equal(began) ||
+			!s.Draining[0].Deadline.Equal(began.Add(30*time.Second)) || s.Draining[0].Active != 1 || !s.Draining[0].Known {
+			t.Errorf("draining %+v", s.Draining)
+		}
+		b.kernel.SetConnections(four, 0, 3)
+		time.Sleep(1100 * time.Millisecond)
+		b.wantTable(pool(web, dest(5, 0), dest(6, 1)))
+		time.Sleep(time.Until(began.Add(30 * time.Second)))
+		synctest.Wait()
+		b.wantTable(pool(web, dest(6, 1)))
+		b.wantOps(
+			"set tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 1 -> 0: draining for at most 30s",
+			"set tcp 61.139.2.1:80 -> 10.0.0.5:80 weight 1 -> 0: draining for at most 30s",
+			"remove tcp 61.139.2.1:80 -> 10.0.0.4:80: drained, no active connections",
+			"remove tcp 61.139.2.1:80 -> 10.0.0.5:80: drain deadline of 30s passed with 1 active connections")
+		if s := b.Status(); s.Drift != 0 || len(s.Draining) != 0 {
+			t.Errorf("drift %d, draining %v", s.Drift, s.Draining)
+		}
+	})
+}
+
+// A pool held past a drain's deadline must not make the loop spin.
+func TestHeldDrainDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, tableOf(pool(web, dest(4, 0), dest(5, 1))))
+		b.kernel.SetConnections(lvs.DestID{Key: web, Addr: addr(4)}, 1, 0)
+		d := desired(pool(web, dest(5, 1)))
+		w := d.Pools[web]
+		w.Drain = 10 * time.Second
+		d.Pools[web] = w
+		b.reach(b.Set(d))
+		held := desired()
+		w.Hold = "no verdict"
+		held.Pools[web] = w
+		b.reach(b.Set(held))
+		time.Sleep(time.Minute)
+		b.wantTable(pool(web, dest(4, 0), dest(5, 1)))
+		if s := b.Status(); s.Passes > 100 {
+			t.Errorf("%d passes in a minute", s.Passes)
+		}
+	})
+}
+
+func TestRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := pool(dns, dest(9, 1))
+		b := start(t, reconcile.Config{}, tableOf(theirs, pool(alt)))
+		d := desired(pool(web, dest(4, 1)))
+		d.Pools[alt] = lvs.Want{Hold: "no verdict"}
+		b.reach(b.Set(d))
+		b.ops()
+		b.stop()
+		if err := b.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.wantOps("remove tcp 61.139.2.1:80: released on stop", "remove tcp 61.139.2.1:8080: released on stop")
+		b.wantTable(theirs)
+	})
+}
+
+func TestReleaseEndsTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		if err := b.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		b.wantTable()
+	})
+}
+
+// slow is a kernel whose table takes long to read.
+type slow struct {
+	*lvstest.Kernel
+	took time.Duration
+}
+
+func (s slow) Table(ctx context.Context) (lvs.Observed, error) {
+	time.Sleep(s.took)
+	return s.Kernel.Table(ctx)
+}
+
+// Reading a large table must not eat the machine, and still happens.
+func TestReadingIsPaced(t *testing.T) {
+	for _, tt := range []struct {
+		took   time.Duration
+		lo, hi int
+	}{
+		{time.Millisecond, 590, 605},     // each second
+		{100 * time.Millisecond, 55, 62}, // 1 % of the time: each 10 s
+		{time.Second, 19, 22},            // each 30 s, whatever it costs
+	} {
+		t.Run(tt.took.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := &lvstest.Kernel{}
+				r := reconcile.New(slow{k, tt.took}, reconcile.Config{})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer cancel()
+				if err := r.Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if n := k.Reads(); n < tt.lo || n > tt.hi {
+					t.Errorf("%d readings in 10 minutes, want %d to %d", n, tt.lo, tt.hi)
+				}
+			})
+		})
+	}
+}
+
+// What Status gave out stays as it was.
+func TestStatusIsASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, tableOf(pool(web, dest(4, 1))))
+		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
+		s := b.Status()
+		before := lvstest.Dump(s.Observed.Table)
+		b.reach(b.Set(desired(pool(web, dest(4, 9), dest(5, 1)), pool(dns))))
+		if d := cmp.Diff(before, lvstest.Dump(s.Observed.Table)); d != "" {
+			t.Errorf("the snapshot changed: %s", d)
+		}
+		if d := cmp.Diff(b.kernel.Dump(), lvstest.Dump(b.Status().Observed.Table)); d != "" {
+			t.Errorf("the status is late: %s", d)
+		}
+	})
+}
+
+func TestResultNames(t *testing.T) {
+	var got []string
+	for _, r := range append(reconcile.Results(), 9) {
+		b, err := r.MarshalText()
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, string(b))
+	}
+	if !slices.Equal(got, []string{"done", "gone", "conflict", "failed", "9"}) {
+		t.Errorf("names %v", got)
+	}
+}
+
+// BenchmarkReconcileNoChange is one whole pass, from Set to WaitFor, over 100
+// virtual servers with 100 real servers each, all as wanted.
+func BenchmarkReconcileNoChange(b *testing.B) {
+	t := lvs.Table{}
+	for i := range 100 {
+		k := lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Port: 80}
+		var ds []lvs.Dest
+		for j := range 100 {
+			ds = append(ds, dest(j, 1))
+		}
+		t[k] = pool(k, ds...)
+	}
+	d := lvs.Desired{Pools: map[lvs.Key]lvs.Want{}}
+	for k, p := range t {
+		d.Pools[k] = lvs.Want{Pool: p}
+	}
+	r := reconcile.New(fixed{lvs.Observed{Table: t}}, reconcile.Config{})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := r.WaitFor(ctx, r.Set(d)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cancel()
+	<-done
+}
+
+// fixed is a kernel that always reads the same and takes no op.
+type fixed struct{ o lvs.Observed }
+
+func (f fixed) Table(context.Context) (lvs.Observed, error) { return f.o, nil }
+func (f fixed) Apply(_ context.Context, ops []lvs.Op) []error {
+	errs := make([]error, len(ops))
+	for i := range errs {
+		errs[i] = errBroken
+	}
+	return errs
+}
