@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/lab/director"
@@ -24,6 +25,8 @@ type Site struct {
 	load    *site.Proc
 	temp    string
 	rate    float64
+
+	loadBegan time.Time
 }
 
 // self is the lab's own binary: the first process of a guest has no path any more.
@@ -121,7 +124,7 @@ func (s *Site) StartLoad(rate float64) {
 		rate = DefaultRate
 	}
 	var err error
-	s.Load, s.rate = new(traffic.Load), rate
+	s.Load, s.rate, s.loadBegan = new(traffic.Load), rate, time.Now()
 	s.load, err = s.Start(s.Client(), site.Command{Name: "client", Stdout: s.Load,
 		Args: []string{self, "client", "-target", s.VS().String(), "-rate", fmt.Sprint(rate)}})
 	s.t.OK(err)
@@ -140,6 +143,9 @@ func (s *Site) StopLoad() {
 	defer s.t.mu.Unlock()
 	for i := range s.t.result.Phases {
 		p := &s.t.result.Phases[i]
+		if p.From.Before(s.loadBegan) {
+			continue // of an earlier part of the scenario
+		}
 		w := s.Load.Window(p.From, p.To)
 		p.Traffic, p.Sent, p.Lost = w.String(), len(w), w.Lost()
 	}
@@ -283,3 +289,23 @@ func (d *Director) Status() string { return d.CLI("status", "-json") }
 
 // Args returns the command that runs the director.
 func (d *Director) Args() []string { return d.args }
+
+// StopWeb kills the web server of a host.
+func (s *Site) StopWeb(web string) error {
+	if err := s.Webs[web].Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-s.Webs[web].Done()
+	return nil
+}
+
+// Reports reports whether the director says a word, in its log or its status.
+func (d *Director) Reports(word string) bool {
+	b, err := os.ReadFile(d.Log)
+	d.s.t.OK(err)
+	if strings.Contains(strings.ToLower(string(b)), strings.ToLower(word)) {
+		return true
+	}
+	out, err := d.TryCLI("status", "-json")
+	return err == nil && strings.Contains(strings.ToLower(out), strings.ToLower(word))
+}
