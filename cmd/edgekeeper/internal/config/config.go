@@ -5,7 +5,7 @@
 //
 //   - Load reports every mistake it finds, not the first only, each with its
 //     file, line and column. Where a file does not parse, the mistakes are those
-//     of syntax: what the rest would mean is not guessed.
+//     of syntax and those above them: what the rest would mean is not guessed.
 //   - A Config that Load returns is complete: every field holds what was written
 //     or its documented default, and nothing in it contradicts anything else. It
 //     holds plain values, so that reflect.DeepEqual tells a changed configuration

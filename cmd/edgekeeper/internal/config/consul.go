@@ -59,11 +59,11 @@ func (c *checker) consulToken(b *block, out *Consul) {
 	case b.written("token_file"):
 		out.TokenFile = b.str("token_file")
 	case b.written("token"):
-		out.Token = Secret(b.str("token"))
+		out.Token = NewSecret(b.str("token"))
 	case c.env("CONSUL_HTTP_TOKEN_FILE") != "":
 		out.TokenFile = c.env("CONSUL_HTTP_TOKEN_FILE")
 	default:
-		out.Token = Secret(c.env("CONSUL_HTTP_TOKEN"))
+		out.Token = NewSecret(c.env("CONSUL_HTTP_TOKEN"))
 	}
 }
 

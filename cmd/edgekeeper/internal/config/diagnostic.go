@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,7 +38,12 @@ func (e Error) Error() string {
 }
 
 // report collects mistakes.
-type report struct{ list Error }
+type report struct {
+	list Error
+	// partial says that a file did not parse, so that what is missing may stand
+	// in the part that was not understood.
+	partial bool
+}
 
 // addf notes a mistake at the start of a range.
 func (r *report) addf(at hcl.Range, format string, args ...any) {
@@ -47,24 +53,47 @@ func (r *report) addf(at hcl.Range, format string, args ...any) {
 	})
 }
 
-// hcl takes over what the HCL parser or evaluator says.
-func (r *report) hcl(diags hcl.Diagnostics, fallback hcl.Range) {
+// Titles of the parser's mistakes that want a treatment of their own. It gives
+// them no other identity; tests hold the wording.
+const (
+	// redefined is an argument that is set twice in one block, the only mistake
+	// that the parser reports without having lost its place.
+	redefined = "Attribute redefined"
+	// openQuote is a string without its closing quote. What follows in the file
+	// is inside out, text for code and code for text.
+	openQuote = "Invalid multi-line string"
+)
+
+// syntax takes over what the parser says of a file. It gives the line from which
+// the file was not understood, 0 when it was.
+func (r *report) syntax(s source, diags hcl.Diagnostics) (lost int) {
 	for _, d := range diags {
-		if d.Severity != hcl.DiagError {
-			continue
-		}
-		at := fallback
+		at := hcl.Range{Filename: s.name, Start: hcl.InitialPos}
 		if d.Subject != nil {
 			at = *d.Subject
 		}
+		if d.Summary == redefined {
+			r.addf(at, "%s is set twice in this block", at.SliceBytes(s.text))
+			continue
+		}
 		r.addf(at, "%s", sentence(d))
+		if lost == 0 || at.Start.Line < lost {
+			lost = max(at.Start.Line, 1)
+		}
+		if d.Summary == openQuote {
+			break
+		}
 	}
+	return lost
 }
 
 // sentence makes one line of an HCL diagnostic: its summary and the first
 // sentence of its detail.
 func sentence(d *hcl.Diagnostic) string {
 	detail := strings.Join(strings.Fields(d.Detail), " ")
+	if end := sentenceEnd.FindStringIndex(detail); end != nil {
+		detail = detail[:end[0]]
+	}
 	detail = strings.TrimSuffix(detail, ".")
 	summary := strings.TrimSuffix(d.Summary, ".")
 	switch {
@@ -75,6 +104,9 @@ func sentence(d *hcl.Diagnostic) string {
 	}
 	return lowerFirst(summary) + ": " + lowerFirst(detail)
 }
+
+// sentenceEnd is where a sentence ends and another begins.
+var sentenceEnd = regexp.MustCompile(`\. [A-Z]`)
 
 func lowerFirst(s string) string {
 	if len(s) < 2 || s[1] >= 'A' && s[1] <= 'Z' {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,14 +83,15 @@ type source struct {
 func parse(sources []source, env func(string) string, host string) (*Config, error) {
 	r := &report{}
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+	lost := map[string]int{} // file → line from which it was not understood
 	for _, s := range sources {
 		file, diags := hclsyntax.ParseConfig(s.text, s.name, hcl.InitialPos)
-		r.hcl(diags, hcl.Range{Filename: s.name})
-		if diags.HasErrors() {
-			continue
+		if line := r.syntax(s, diags); line > 0 {
+			lost[s.name] = line
 		}
 		body := file.Body.(*hclsyntax.Body)
-		for name, attr := range body.Attributes {
+		for _, name := range slices.Sorted(maps.Keys(body.Attributes)) {
+			attr := body.Attributes[name]
 			if first, dup := whole.Attributes[name]; dup {
 				r.addf(attr.NameRange, "%s is already set at %s", name, place(first.NameRange))
 				continue
@@ -98,11 +100,19 @@ func parse(sources []source, env func(string) string, host string) (*Config, err
 		}
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
-	if err := r.err(); err != nil {
-		// Half of a configuration would only be told that it lacks the other.
-		return nil, err
-	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
+	if len(lost) > 0 {
+		// What stands above the lost place is checked, each value by itself; half
+		// of a configuration would only be told that it lacks the other.
+		above := &report{partial: true}
+		open(above, root, "", start, whole)
+		for _, d := range above.list {
+			if line, ok := lost[d.File]; !ok || d.Line < line {
+				r.list = append(r.list, d)
+			}
+		}
+		return nil, r.err()
+	}
 	c := &checker{env: env, host: host, root: open(r, root, "", start, whole)}
 	cfg := c.config()
 	if err := r.err(); err != nil {

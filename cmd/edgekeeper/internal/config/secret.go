@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,40 +12,56 @@ const hidden = "(hidden)"
 
 // Secret is text that must not be seen: it prints, logs and marshals as
 // "(hidden)", and as nothing when empty. Reveal gives the text to the code that
-// needs it.
-type Secret string
+// needs it. The zero value is empty. Compare with Equal or reflect.DeepEqual:
+// == compares identities.
+type Secret struct {
+	// A pointer, because package fmt prints the fields of a struct without their
+	// methods when the verb is wrong for the struct (%s of a *Consul).
+	text *string
+}
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{text: &text}
+}
 
 // Reveal gives the secret itself.
-func (s Secret) Reveal() string { return string(s) }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// Equal reports whether two secrets hide the same text.
+func (s Secret) Equal(o Secret) bool { return s.Reveal() == o.Reveal() }
 
 // String hides the secret.
 func (s Secret) String() string {
-	if s == "" {
+	if s.Reveal() == "" {
 		return ""
 	}
 	return hidden
 }
 
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.String()) }
+// Format hides the secret from every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// Format hides the secret from every verb, also %x and %q.
-func (s Secret) Format(f fmt.State, verb rune) {
-	text := s.String()
-	switch {
-	case verb == 'v' && f.Flag('#'):
-		text = s.GoString()
-	case verb == 'q':
-		text = fmt.Sprintf("%q", text)
-	}
-	_, _ = io.WriteString(f, text)
-}
-
-// MarshalText hides the secret, also where it is a map key.
+// MarshalText hides the secret from JSON and other encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// MarshalJSON hides the secret.
-func (s Secret) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", s.String()), nil }
-
-// LogValue hides the secret.
+// LogValue hides the secret from package slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON hides the router's authentication secret, which is a plain string
+// in package vrrp.
+func (v VRRP) MarshalJSON() ([]byte, error) {
+	type fields VRRP // without this method
+	if v.Router.Auth.Secret != "" {
+		v.Router.Auth.Secret = hidden
+	}
+	return json.Marshal(fields(v))
+}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -70,6 +71,12 @@ func (c *checker) service(b *block, s *discovery.Spec) {
 	k := &s.Service
 	_ = k.Protocol.UnmarshalText([]byte(b.str("protocol")))
 	k.Scheduler = b.str("scheduler")
+	for _, l := range b.list("scheduler_flags") {
+		if !strings.HasPrefix(l.text, k.Scheduler+"-") && !b.bad("scheduler") {
+			b.addf(l.at, "scheduler_flags: %q is not for the scheduler %q", l.text, k.Scheduler)
+		}
+		k.Flags |= schedulerFlags[l.text]
+	}
 	k.OnePacket = b.flag("one_packet")
 	k.Persistence = uint32(b.dur("persistence") / time.Second)
 	k.Granularity = uint8(b.num("persistence_granularity"))

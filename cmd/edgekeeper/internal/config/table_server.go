@@ -8,6 +8,15 @@ import (
 
 var forwards = []string{lvs.DR.String(), lvs.NAT.String(), lvs.TUN.String()}
 
+// schedulerFlags are the flag bits that schedulers give a meaning to, under the
+// names of ipvsadm and keepalived.
+var schedulerFlags = map[string]lvs.SchedulerFlags{
+	"sh-fallback": lvs.SchedulerFlag1, "sh-port": lvs.SchedulerFlag2,
+	"mh-fallback": lvs.SchedulerFlag1, "mh-port": lvs.SchedulerFlag2,
+}
+
+var schedulerFlagNames = []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"}
+
 var virtualServerType = &blockType{
 	name: "virtual_server", label: "its name, which KV keys and commands use", unique: true,
 	doc: "A virtual server of IPVS and its pool of real servers: instances from a catalog (`service`), servers written here (`real_server`), or both. At least one of the two is needed.",
@@ -15,6 +24,7 @@ var virtualServerType = &blockType{
 		{name: "address", kind: text, required: true, doc: "`ip:port`. Port 0 with `persistence` means every port."},
 		{name: "protocol", kind: text, def: "tcp", choices: []string{"tcp", "udp", "sctp"}, doc: "Transport protocol."},
 		{name: "scheduler", kind: text, def: "wlc", choices: lvs.Schedulers(), doc: "The kernel's scheduler."},
+		{name: "scheduler_flags", kind: texts, choices: schedulerFlagNames, doc: "Flags of the scheduler: `sh-fallback` and `sh-port` for `sh`, `mh-fallback` and `mh-port` for `mh`."},
 		{name: "forward", kind: text, def: "dr", choices: forwards, doc: "Forwarding method: `dr` direct routing, `nat` masquerading, `tun` tunnelling."},
 		{name: "persistence", kind: duration, def: "0s", lo: 0, hi: 31 * maxDelay, unit: second, doc: "Time for which a client keeps its real server, in whole seconds. `\"0s\"`: not at all."},
 		{name: "persistence_granularity", kind: number, def: "0", defText: "each address by itself", lo: 1, hi: 128, doc: "Prefix length within which clients count as one for `persistence`: 1 to 32 for IPv4, 1 to 128 for IPv6."},

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
 
 var vrrpType = &blockType{
 	name: "vrrp", label: "the name of the instance", unique: true,
@@ -18,6 +22,8 @@ var vrrpType = &blockType{
 		{name: "unicast_peers", kind: texts, doc: "Addresses of the other routers. Where given, adverts go to them instead of the multicast group, and only theirs are heard."},
 		{name: "lease", kind: text, def: "auto", doc: "Kernel lifetime of the virtual addresses, renewed with each advert, so that a director that dies or hangs loses them without anyone's help. " +
 			"`\"auto\"`: the longest that ends before a backup takes over (3 s with adverts every second), none where no whole second fits. `\"off\"`: no lifetime. Or whole seconds, longer than `advert_interval`."},
+		{name: "answer_lower", kind: boolean, def: "true", doc: "As master, answer an advert of lower priority with ours at once (RFC 9568 section 6.4.3); `false` is the older RFCs' silence, keepalived's `lower_prio_no_advert`."},
+		{name: "checksum", kind: text, def: vrrp.ChecksumPseudo.String(), choices: []string{vrrp.ChecksumPseudo.String(), vrrp.ChecksumPlain.String()}, doc: "What the checksum of version 3 over IPv4 covers: `pseudo-header`, as keepalived sends by default, or `plain`, as RFC 9568 has it (keepalived's `v3_checksum_as_v2`). Both are accepted."},
 		{name: "garp_repeat", kind: number, def: "5", lo: 1, hi: 60, doc: "Gratuitous ARPs (IPv6: neighbour advertisements) per address on becoming master, and again after `garp_delay`."},
 		{name: "garp_delay", kind: duration, def: "5s", lo: 0, hi: maxDelay, doc: "Time to the second set. `\"0s\"`: no second set."},
 		{name: "garp_refresh", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "Announce again at this interval while master, `\"0s\"` or at least a second. `\"0s\"`: never."},
@@ -29,8 +35,8 @@ var vrrpType = &blockType{
   priority          = 100
 
   authentication {
-    type        = "pass"
-    secret_file = "/etc/edgekeeper.d/vrrp-secret"
+    type       = "pass"
+    secret_env = "VRRP_SECRET"
   }
   virtual_address "61.139.2.1/29" {
     label = "eth0:0"
@@ -40,11 +46,13 @@ var vrrpType = &blockType{
 
 var virtualAddressType = &blockType{
 	name: "virtual_address", label: "the address, with its prefix length: `\"61.139.2.1/29\"`; without one it is /32 (/128)",
-	doc: "An address that the master holds. At least one is needed; all are of one family.",
+	doc: "An address that the master holds. At least one is advertised; the advertised ones are of one family.",
 	args: []argument{
 		{name: "label", kind: text, doc: "IPv4 label of the address, as `ifconfig` shows it: the device's name, a colon and more, at most 15 bytes."},
 		{name: "device", kind: text, defText: "the instance's `interface`", doc: "Interface that holds the address."},
 		{name: "scope", kind: text, def: "global", choices: []string{"global", "site", "link", "host"}, doc: "Scope of the address, as `ip address` has it."},
+		{name: "broadcast", kind: text, defText: "none", doc: "IPv4 broadcast address."},
+		{name: "advertise", kind: boolean, def: "true", doc: "Name the address in adverts. With `false` it moves along unnamed, and may be of the other family (keepalived's `virtual_ipaddress_excluded`)."},
 	},
 }
 

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -144,33 +146,56 @@ func (b *block) secretOf(name string, env func(string) string) (Secret, bool) {
 	}
 	if len(given) == 0 {
 		b.addf(b.header, "%s needs one of %s, %s_file and %s_env", b.name(), name, name, name)
-		return "", false
+		return Secret{}, false
 	}
 	if len(given) > 1 {
 		b.addf(b.where(given[1]), "%s and %s exclude each other", given[0], given[1])
-		return "", false
+		return Secret{}, false
 	}
 	if b.bad(given[0]) {
-		return "", false
+		return Secret{}, false
 	}
 	at, value := b.where(given[0]), b.str(given[0])
 	switch given[0] {
 	case name + "_file":
-		raw, err := os.ReadFile(value)
+		raw, err := readSecret(value)
 		if err != nil {
 			b.addf(at, "%s_file: %v", name, err)
-			return "", false
+			return Secret{}, false
 		}
 		if value = strings.TrimRight(string(raw), "\r\n"); value == "" {
 			b.addf(at, "%s_file: %q is empty", name, b.str(given[0]))
-			return "", false
+			return Secret{}, false
 		}
 	case name + "_env":
 		variable := value
 		if value = env(variable); value == "" {
 			b.addf(at, "%s_env: the environment variable %q is not set", name, variable)
-			return "", false
+			return Secret{}, false
 		}
 	}
-	return Secret(value), true
+	return NewSecret(value), true
+}
+
+// maxSecretFile is more than any secret needs.
+const maxSecretFile = 4096
+
+// errNoSecretFile is what a secret is not read from: reading a device or a pipe
+// could block for ever.
+var errNoSecretFile = errors.New("not a regular file of at most 4096 bytes")
+
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSecretFile {
+		return nil, fmt.Errorf("read %s: %w", path, errNoSecretFile)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return io.ReadAll(io.LimitReader(f, maxSecretFile))
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
@@ -50,20 +49,22 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 		DownMultiplier: int(b.num("down_multiplier")),
 		NoPreempt:      !b.flag("preempt"),
 		PreemptDelay:   b.dur("preempt_delay"),
+		NoLowerAnswer:  !b.flag("answer_lower"),
 		Announce: vrrp.AnnounceConfig{
 			Repeat:  int(b.num("garp_repeat")),
 			Delay:   b.dur("garp_delay"),
 			Refresh: b.dur("garp_refresh"),
 		},
 	}
-	before := len(b.list0())
+	before := len(b.report.list)
 	r := &v.Router
 	if r.Announce.Delay == 0 {
 		r.Announce.Delay = -1 // no second set; zero would mean the default
 	}
-	r.Addresses = c.virtualAddresses(b, v.Interface, addresses)
+	c.virtualAddresses(b, &v, addresses)
 	*r = r.WithDefaults()
 	c.version(b, r)
+	c.checksum(b, r)
 	c.timers(b, r)
 	c.authentication(b, r)
 	c.unicast(b, &v)
@@ -72,13 +73,10 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 	return v
 }
 
-// list0 gives what was reported so far.
-func (b *block) list0() Error { return b.report.list }
-
 // backstop asks the protocol's own package, so that nothing passes here that it
 // would refuse later. What the checks above found needs no second sentence.
 func (c *checker) backstop(b *block, r *vrrp.Config, before int) {
-	if len(b.list0()) > before || b.anyBad() || r.VRID == 0 || len(r.Addresses) == 0 {
+	if len(b.report.list) > before || b.anyBad() || r.VRID == 0 || len(r.Addresses) == 0 {
 		return
 	}
 	err := r.Validate()
@@ -118,6 +116,15 @@ func (c *checker) version(b *block, r *vrrp.Config) {
 	}
 }
 
+func (c *checker) checksum(b *block, r *vrrp.Config) {
+	if b.str("checksum") == vrrp.ChecksumPlain.String() {
+		r.Checksum = vrrp.ChecksumPlain
+	}
+	if b.written("checksum") && !b.bad("version") && (r.Version != vrrp.V3 || !r.IPv4()) {
+		b.addf(b.where("checksum"), "checksum is for version 3 over IPv4, %s is version %d over %s", b.name(), r.Version, familyOf(r))
+	}
+}
+
 func (c *checker) timers(b *block, r *vrrp.Config) {
 	at := b.where("advert_interval")
 	switch {
@@ -126,6 +133,9 @@ func (c *checker) timers(b *block, r *vrrp.Config) {
 		b.addf(at, "advert_interval is %s, version 2 takes whole seconds; version 3 goes down to 10ms", r.Interval)
 	case r.Version == vrrp.V3 && (r.Interval > 40950*time.Millisecond || r.Interval%(10*time.Millisecond) != 0):
 		b.addf(at, "advert_interval is %s, version 3 takes multiples of 10ms up to 40.95s", r.Interval)
+	}
+	if r.NoPreempt && r.Priority == vrrp.PriorityOwner {
+		b.addf(b.where("preempt"), "preempt = false has no effect: priority 255 owns the addresses and always takes them")
 	}
 	if r.NoPreempt && r.PreemptDelay > 0 {
 		b.addf(b.where("preempt_delay"), "preempt_delay has no effect with preempt = false")
@@ -140,7 +150,8 @@ func (c *checker) authentication(b *block, r *vrrp.Config) {
 	if auth == nil {
 		return
 	}
-	s, ok := auth.secretOf("secret", c.env)
+	hidden, ok := auth.secretOf("secret", c.env)
+	s := hidden.Reveal()
 	if !b.bad("version") && (r.Version != vrrp.V2 || !r.IPv4()) {
 		auth.addf(auth.header, "authentication exists in version 2 over IPv4 only, %s is version %d over %s", b.name(), r.Version, familyOf(r))
 	}
@@ -157,7 +168,7 @@ func (c *checker) authentication(b *block, r *vrrp.Config) {
 	case "ah":
 		r.Auth.Type = vrrp.AuthAH
 	}
-	r.Auth.Secret = vrrp.Secret(s.Reveal())
+	r.Auth.Secret = vrrp.Secret(s)
 }
 
 func familyOf(r *vrrp.Config) string {
@@ -182,7 +193,7 @@ func (c *checker) unicast(b *block, v *VRRP) {
 	}
 	for _, l := range b.list("unicast_peers") {
 		switch a, err := netip.ParseAddr(l.text); {
-		case err != nil:
+		case err != nil || a.Zone() != "" || a.Is4In6(): // said already
 		case wrong(a):
 			b.addf(l.at, "unicast_peers: %s is %s, the virtual addresses are %s", a, family(a), familyOf(&v.Router))
 		case a == v.Source:
@@ -212,84 +223,4 @@ func lease(b *block, interval time.Duration) time.Duration {
 		return d
 	}
 	return 0
-}
-
-func (c *checker) virtualAddresses(b *block, device string, seen map[netip.Addr]*block) []vrrp.Address {
-	var out []vrrp.Address
-	blocks := b.all("virtual_address")
-	for _, v := range blocks {
-		a, ok := c.virtualAddress(v, device)
-		if !ok {
-			continue
-		}
-		ip := a.Prefix.Addr()
-		if first := seen[ip]; first != nil {
-			v.addf(v.header, "virtual_address %s is already held at %s", ip, place(first.header))
-			continue
-		}
-		seen[ip] = v
-		if len(out) > 0 && !sameFamily(ip, out[0].Prefix.Addr()) {
-			v.addf(v.header, "virtual_address %s is %s, the first of the instance is %s; write a vrrp block for each family", ip, family(ip), family(out[0].Prefix.Addr()))
-			continue
-		}
-		out = append(out, a)
-	}
-	if len(blocks) == 0 {
-		b.addf(b.header, "%s needs a virtual_address block", b.name())
-	}
-	return out
-}
-
-func (c *checker) virtualAddress(v *block, device string) (vrrp.Address, bool) {
-	prefix, err := netip.ParsePrefix(v.label)
-	if err != nil {
-		ip, ipErr := netip.ParseAddr(v.label)
-		if ipErr != nil {
-			v.addf(v.header, "virtual_address: %q is not an address with its prefix length, such as \"192.0.2.1/24\"", v.label)
-			return vrrp.Address{}, false
-		}
-		prefix = netip.PrefixFrom(ip, ip.BitLen())
-	}
-	if !v.usable("virtual_address", prefix.Addr(), v.header) {
-		return vrrp.Address{}, false
-	}
-	if prefix.Addr().IsLoopback() {
-		v.addf(v.header, "virtual_address: %s is a loopback address", prefix.Addr())
-		return vrrp.Address{}, false
-	}
-	a := vrrp.Address{Prefix: prefix, Device: v.str("device"), Label: v.str("label")}
-	if prefix.Bits() == 0 {
-		v.addf(v.header, "virtual_address: the prefix length of %s is 0", prefix)
-		return a, false
-	}
-	v.interfaceName("device", a.Device, v.where("device"))
-	for _, s := range []vrrp.Scope{vrrp.ScopeGlobal, vrrp.ScopeSite, vrrp.ScopeLink, vrrp.ScopeHost} {
-		if s.String() == v.str("scope") {
-			a.Scope = s
-		}
-	}
-	if a.Device != "" {
-		device = a.Device
-	}
-	c.label(v, a, device)
-	if a.Device == "" || v.bad("label") {
-		return a, true
-	}
-	return a, true
-}
-
-// label checks an address label: the kernel wants it to be the device's name, or
-// that name, a colon and more (inet_rtm_newaddr and devinet_ioctl agree on it),
-// in 15 bytes.
-func (c *checker) label(v *block, a vrrp.Address, device string) {
-	at := v.where("label")
-	switch {
-	case a.Label == "":
-	case a.Prefix.Addr().Is6():
-		v.addf(at, "label is for IPv4 addresses only")
-	case len(a.Label) > maxInterfaceName:
-		v.addf(at, "label: %q has %d bytes, the kernel takes at most %d", a.Label, len(a.Label), maxInterfaceName)
-	case device != "" && a.Label != device && !strings.HasPrefix(a.Label, device+":"):
-		v.addf(at, "label: %q must begin with the device's name and a colon, such as %q", a.Label, device+":0")
-	}
 }

@@ -1,0 +1,177 @@
+# Every argument, away from its default.
+router_id = "edge-1"
+state_dir = "/srv/edgekeeper"
+on_stop   = "keep"
+log_level = "debug"
+log_json  = true
+
+consul {
+  address         = "https://consul.example.com:8501"
+  token           = "b1gs33cr3t"
+  ca_cert         = "/etc/ssl/consul-ca.pem"
+  client_cert     = "/etc/ssl/edge.pem"
+  client_key      = "/etc/ssl/edge-key.pem"
+  tls_server_name = "server.dc1.consul"
+  datacenter      = "dc1"
+  namespace       = "edge"
+  partition       = "west"
+  kv_prefix       = "edge/west/"
+  max_stale       = "3s"
+}
+
+file_catalog {
+  path = "/etc/edgekeeper.d/services"
+}
+
+control {
+  socket = "/tmp/director.sock"
+}
+
+telemetry {
+  address = "[::]:9100"
+}
+
+ipvs {
+  expire_nodest_conn        = false
+  expire_quiescent_template = false
+  conn_reuse_mode           = 0
+  tcp_timeout               = "30m"
+  tcp_fin_timeout           = "30s"
+  udp_timeout               = "10s"
+}
+
+real_server_agent {
+  virtual_addresses = ["192.0.2.1", "2001:db8::1"]
+  interface         = "dummy0"
+  manage_sysctls    = false
+}
+
+vrrp "v2" {
+  interface         = "eth0"
+  virtual_router_id = 10
+  version           = 2
+  priority          = 150
+  advert_interval   = "2s"
+  down_multiplier   = 4
+  preempt_delay     = "30s"
+  source_address    = "192.0.2.251"
+  unicast_peers     = ["192.0.2.252", "192.0.2.253"]
+  lease             = "off"
+  garp_repeat       = 3
+  garp_delay        = "0s"
+  garp_refresh      = "1m"
+  answer_lower      = false
+
+  authentication {
+    type        = "ah"
+    secret_file = "testdata/vrrp-secret"
+  }
+
+  virtual_address "192.0.2.1/24" {
+    label     = "bond0:vip"
+    device    = "bond0"
+    scope     = "link"
+    broadcast = "192.0.2.255"
+  }
+  virtual_address "2001:db8:2::1/64" {
+    advertise = false
+  }
+}
+
+vrrp "v3" {
+  interface         = "eth0"
+  virtual_router_id = 11
+  version           = 3
+  advert_interval   = "250ms"
+  preempt           = false
+  checksum          = "plain"
+
+  virtual_address "192.0.2.2" {}
+}
+
+vrrp "v6" {
+  interface         = "eth0"
+  virtual_router_id = 11 # one per address family
+
+  virtual_address "fe80::2/64" {}
+  virtual_address "2001:db8::1/64" {}
+}
+
+virtual_server "web" {
+  address                 = "192.0.2.1:80"
+  scheduler               = "sh"
+  scheduler_flags         = ["sh-port", "sh-fallback"]
+  forward                 = "tun"
+  persistence             = "5m"
+  persistence_granularity = 24
+  health                  = "consul-or-native"
+  on_failure              = "remove"
+  weight                  = 10
+  drain_timeout           = "10m"
+  max_removal             = 0.25
+  removal_window          = "30s"
+  panic_threshold         = 0.1
+  quorum                  = 5
+  hysteresis              = 2
+
+  service "web" {
+    tags       = ["prod", "v2"]
+    datacenter = "dc2"
+    namespace  = "shop"
+    partition  = "east"
+    filter     = "Service.Meta.pool == \"blue\""
+    near       = "_agent"
+  }
+  service "legacy" {
+    source = "file"
+    port   = 80
+  }
+  service "web" {
+    peer = "partner"
+  }
+
+  real_server "192.0.2.20" {
+    weight          = 100
+    forward         = "nat"
+    upper_threshold = 1000
+    lower_threshold = 800
+  }
+  real_server "[2001:db8::20]:80" {}
+
+  sorry_server "192.0.2.99:8080" {
+    forward = "nat"
+  }
+
+  tunnel {
+    type     = "gue"
+    port     = 6080
+    checksum = "remcsum"
+  }
+
+  check "http" {
+    interval    = "10s"
+    timeout     = "4s"
+    retries     = 5
+    retry_delay = "500ms"
+    rise        = 3
+    port        = 8080
+    path        = "/health?full=1"
+    method      = "POST"
+    host        = "www.example.com"
+    status      = "200-204"
+    body        = "^ok"
+  }
+  check "https" {
+    tls_server_name = "www.example.com"
+    tls_skip_verify = true
+  }
+}
+
+virtual_server "dns" {
+  address    = "[2001:db8::1]:53"
+  protocol   = "udp"
+  one_packet = true
+
+  real_server "2001:db8::53" {}
+  check "tcp" {}
+}
