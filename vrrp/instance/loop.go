@@ -121,7 +121,7 @@ func (l *loop) run(ctx context.Context) {
 	if err := l.r.cfg.Host.Remove(); err != nil {
 		l.hostError("remove leftover addresses", err)
 	}
-	l.dial()
+	l.dial(faultSocket)
 	for {
 		l.arm()
 		var packets <-chan *frame
@@ -181,7 +181,7 @@ func (l *loop) expired(time.Time) {
 	l.step(vrrp.Timeout{})
 	now := time.Now()
 	if !l.redialAt.IsZero() && !now.Before(l.redialAt) {
-		l.dial()
+		l.dial(faultSocket)
 	}
 	if !l.hostAt.IsZero() && !now.Before(l.hostAt) {
 		l.hostAt = time.Time{}
@@ -190,8 +190,8 @@ func (l *loop) expired(time.Time) {
 }
 
 // dial opens the socket unless a fault makes that pointless, and starts or
-// recovers the machine.
-func (l *loop) dial() {
+// recovers the machine. cleared names the fault whose end brought us here.
+func (l *loop) dial(cleared string) {
 	l.redialAt = time.Time{}
 	if _, down := l.faults[faultLink]; down || l.reader != nil {
 		return
@@ -206,7 +206,8 @@ func (l *loop) dial() {
 	l.r.mu.Lock()
 	l.r.status.Source = conn.Source()
 	l.r.mu.Unlock()
-	l.setFault(faultSocket, "")
+	delete(l.faults, faultSocket)
+	l.setFault(cleared, "")
 }
 
 // hangup closes the socket.
@@ -226,25 +227,23 @@ func (l *loop) hangup() {
 // setFault sets or clears a named fault and tells the machine when the first
 // came or the last went.
 func (l *loop) setFault(name, why string) {
-	old, had := l.faults[name]
-	switch {
-	case why == "":
+	if why == "" {
 		delete(l.faults, name)
-	default:
+	} else {
 		l.faults[name] = why
 	}
-	if had && old != why || had != (why != "") {
-		l.r.mu.Lock()
+	l.r.mu.Lock()
+	if !maps.Equal(l.r.status.Faults, l.faults) {
 		l.r.status.Faults = maps.Clone(l.faults)
-		l.r.mu.Unlock()
 	}
+	l.r.mu.Unlock()
 	switch {
 	case len(l.faults) > 0:
 		if l.machine.State() != vrrp.Fault {
 			l.step(vrrp.Failed{Why: why})
 		}
 	case l.reader == nil:
-		l.dial() // comes back here
+		l.dial(name) // comes back here
 	case l.machine.State() == vrrp.Init:
 		l.step(vrrp.Start{Source: l.reader.source()})
 	case l.machine.State() == vrrp.Fault:

@@ -1,0 +1,228 @@
+package netns
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	vnetns "github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+var enterOnce sync.Once
+
+// Interface is the name of every host's interface to its LAN.
+const Interface = "eth0"
+
+// LAN is a bridge with hosts on it. The bridge lives in the test's own
+// namespace.
+type LAN struct {
+	bridge netlink.Link
+	hosts  int
+	id     int
+}
+
+var lans int
+
+// NewLAN makes an empty LAN, removed at the end of the test.
+func NewLAN(t testing.TB) *LAN {
+	t.Helper()
+	enterOnce.Do(func() { enter(t) })
+	lans++
+	l := &LAN{id: lans}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = fmt.Sprintf("lan%d", l.id)
+	off := false
+	// Without multicast snooping the bridge floods like a plain switch.
+	bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off}
+	must(t, "add bridge", netlink.LinkAdd(bridge))
+	must(t, "set bridge up", netlink.LinkSetUp(bridge))
+	l.bridge = bridge
+	t.Cleanup(func() { _ = netlink.LinkDel(bridge) })
+	return l
+}
+
+// Host is one network namespace with the interface eth0 on a LAN.
+type Host struct {
+	Name string
+	ns   vnetns.NsHandle
+	port string // the other end of eth0, in the test's namespace
+}
+
+// Host adds a host with addresses such as "192.0.2.1/24" or "2001:db8::1/64".
+// Its IPv6 addresses need no duplicate address detection.
+func (l *LAN) Host(t testing.TB, name string, addresses ...string) *Host {
+	t.Helper()
+	l.hosts++
+	h := &Host{Name: name, port: fmt.Sprintf("p%d.%d", l.id, l.hosts)}
+	ns, err := newNamespace()
+	must(t, "make namespace", err)
+	h.ns = ns
+	t.Cleanup(func() { _ = ns.Close() })
+
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = h.port
+	peer := fmt.Sprintf("q%d.%d", l.id, l.hosts)
+	must(t, "add veth", netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peer}))
+	inside, err := netlink.LinkByName(peer)
+	must(t, "find veth", err)
+	must(t, "move veth", netlink.LinkSetNsFd(inside, int(ns)))
+	outside, err := netlink.LinkByName(h.port)
+	must(t, "find veth", err)
+	must(t, "join bridge", netlink.LinkSetMaster(outside, l.bridge))
+	must(t, "set port up", netlink.LinkSetUp(outside))
+
+	h.Do(t, func() error {
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
+		link, err := netlink.LinkByName(peer)
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetName(link, Interface); err != nil {
+			return err
+		}
+		_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", Interface, "accept_dad"), []byte("0"), 0)
+		for _, a := range addresses {
+			addr, err := netlink.ParseAddr(a)
+			if err != nil {
+				return err
+			}
+			if addr.IP.To4() == nil {
+				addr.Flags = unix.IFA_F_NODAD
+			}
+			if err := netlink.AddrAdd(link, addr); err != nil {
+				return fmt.Errorf("add %s: %w", a, err)
+			}
+		}
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(lo); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
+	})
+	return h
+}
+
+// Do runs f on a thread in the host's namespace. Sockets that f opens stay
+// there; goroutines that f starts run elsewhere.
+func (h *Host) Do(t testing.TB, f func() error) {
+	t.Helper()
+	must(t, "on host "+h.Name, inNamespace(h.ns, f))
+}
+
+// Cut takes the host's cable out, on the side of the LAN: the host sees the
+// carrier go. Mend puts it back.
+func (h *Host) Cut(t testing.TB) { t.Helper(); h.setPort(t, netlink.LinkSetDown) }
+
+// Mend undoes Cut.
+func (h *Host) Mend(t testing.TB) { t.Helper(); h.setPort(t, netlink.LinkSetUp) }
+
+func (h *Host) setPort(t testing.TB, set func(netlink.Link) error) {
+	t.Helper()
+	link, err := netlink.LinkByName(h.port)
+	must(t, "find port", err)
+	must(t, "set port", set(link))
+}
+
+// Isolate takes the host's port out of the bridge, or puts it back: frames are
+// lost while the carrier stays, as with a broken switch.
+func (l *LAN) Isolate(t testing.TB, h *Host, isolated bool) {
+	t.Helper()
+	link, err := netlink.LinkByName(h.port)
+	must(t, "find port", err)
+	if isolated {
+		must(t, "leave bridge", netlink.LinkSetNoMaster(link))
+		return
+	}
+	must(t, "join bridge", netlink.LinkSetMaster(link, l.bridge))
+}
+
+// Address is an address on a host as the kernel has it.
+type Address struct {
+	Prefix    netip.Prefix
+	Label     string
+	Flags     int // IFA_F_*
+	Valid     int // seconds; the largest uint32 is for ever
+	Preferred int
+}
+
+// Addresses lists the addresses of eth0.
+func (h *Host) Addresses(t testing.TB) []Address {
+	t.Helper()
+	var out []Address
+	h.Do(t, func() error {
+		link, err := netlink.LinkByName(Interface)
+		if err != nil {
+			return err
+		}
+		list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		for _, a := range list {
+			ip, _ := netip.AddrFromSlice(a.IP)
+			bits, _ := a.Mask.Size()
+			out = append(out, Address{netip.PrefixFrom(ip.Unmap(), bits), a.Label, a.Flags, a.ValidLft, a.PreferedLft})
+		}
+		return err
+	})
+	return out
+}
+
+// Has reports whether eth0 has the address.
+func (h *Host) Has(t testing.TB, ip string) bool {
+	t.Helper()
+	want := netip.MustParseAddr(ip)
+	for _, a := range h.Addresses(t) {
+		if a.Prefix.Addr() == want {
+			return true
+		}
+	}
+	return false
+}
+
+// newNamespace makes a network namespace without leaving the present one.
+func newNamespace() (vnetns.NsHandle, error) {
+	var ns vnetns.NsHandle
+	err := onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("unshare: %w", err)
+		}
+		var err error
+		ns, err = vnetns.Get()
+		return err
+	})
+	return ns, err
+}
+
+func inNamespace(ns vnetns.NsHandle, f func() error) error {
+	return onThread(func() error {
+		if err := vnetns.Set(ns); err != nil {
+			return fmt.Errorf("enter namespace: %w", err)
+		}
+		return f()
+	})
+}
+
+// onThread runs f on a thread that is thrown away afterwards, because f
+// changes its namespace.
+func onThread(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		done <- f()
+	}()
+	return <-done
+}
+
+func must(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("netns: %s: %v", what, err)
+	}
+}

@@ -1,0 +1,140 @@
+//go:build priv
+
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/netns"
+	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/instance"
+	"github.com/edgekeeper/edgekeeper/vrrp/socket"
+	"github.com/edgekeeper/edgekeeper/vrrp/vip"
+)
+
+func TestMain(m *testing.M) {
+	netns.Main(m, map[string]func() error{"router": runRouter})
+}
+
+// options are the flags of the router role.
+type options struct {
+	cfg   vrrp.Config
+	state string
+}
+
+func (o *options) parse(args []string) error {
+	f := flag.NewFlagSet("router", flag.ContinueOnError)
+	o.cfg.Name = "VI_1"
+	vrid := f.Uint("vrid", 51, "")
+	priority := f.Uint("priority", 100, "")
+	version := f.Uint("version", 0, "")
+	f.DurationVar(&o.cfg.Interval, "interval", time.Second, "")
+	f.BoolVar(&o.cfg.NoPreempt, "nopreempt", false, "")
+	f.DurationVar(&o.cfg.PreemptDelay, "preempt-delay", 0, "")
+	f.DurationVar(&o.cfg.Lease, "lease", 0, "")
+	vips := f.String("vips", "192.0.2.100/24", "")
+	label := f.String("label", "", "")
+	peers := f.String("peers", "", "")
+	pass := f.String("pass", "", "")
+	ah := f.String("ah", "", "")
+	plain := f.Bool("plain-checksum", false, "")
+	f.StringVar(&o.state, "state", "", "")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	o.cfg.VRID, o.cfg.Priority, o.cfg.Version = uint8(*vrid), uint8(*priority), vrrp.Version(*version)
+	for _, v := range strings.Split(*vips, ",") {
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			return err
+		}
+		o.cfg.Addresses = append(o.cfg.Addresses, vrrp.Address{Prefix: p, Label: *label})
+	}
+	for _, v := range strings.FieldsFunc(*peers, func(r rune) bool { return r == ',' }) {
+		o.cfg.Peers = append(o.cfg.Peers, netip.MustParseAddr(v))
+	}
+	switch {
+	case *pass != "":
+		o.cfg.Auth = vrrp.Auth{Type: vrrp.AuthPass, Secret: vrrp.Secret(*pass)}
+	case *ah != "":
+		o.cfg.Auth = vrrp.Auth{Type: vrrp.AuthAH, Secret: vrrp.Secret(*ah)}
+	}
+	if *plain {
+		o.cfg.Checksum = vrrp.ChecksumPlain
+	}
+	return nil
+}
+
+// runRouter is one virtual router on eth0. SIGUSR1 prints the status as one
+// line of JSON, SIGUSR2 hands over.
+func runRouter() error {
+	var o options
+	if err := o.parse(os.Args[1:]); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	host, err := vip.Open(vip.Config{
+		Name: o.cfg.Name, Interface: netns.Interface, Addresses: o.cfg.Addresses, Excluded: o.cfg.Excluded,
+		StateFile: o.state, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	r, err := instance.New(instance.Config{
+		VRRP: o.cfg,
+		Dial: func() (instance.Conn, error) {
+			c, err := socket.Open(socket.Config{Interface: netns.Interface, VRRP: o.cfg})
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		Host:   host,
+		Logger: log,
+		OnRole: func(r instance.Role) { fmt.Printf("role %s: %s\n", r.State, r.Reason) },
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	usr := make(chan os.Signal, 4)
+	signal.Notify(usr, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for s := range usr {
+			if s == syscall.SIGUSR2 {
+				fmt.Println("handover:", r.Handover(ctx, 0))
+				continue
+			}
+			b, err := json.Marshal(r.Status())
+			fmt.Println("status", string(b), err)
+		}
+	}()
+	return errors.Join(r.Run(ctx), host.Close())
+}
+
+// status asks a router role for its status.
+func status(t *testing.T, p *netns.Process) instance.Status {
+	t.Helper()
+	before := strings.Count(p.Output(), "\nstatus {")
+	p.Signal(t, syscall.SIGUSR1)
+	netns.Wait(t, 2*time.Second, "status", func() bool { return strings.Count(p.Output(), "\nstatus {") > before })
+	line := p.Output()[strings.LastIndex(p.Output(), "\nstatus {")+len("\nstatus "):]
+	var s instance.Status
+	if err := json.NewDecoder(strings.NewReader(line)).Decode(&s); err != nil {
+		t.Fatalf("decode status: %v", err)
+	}
+	return s
+}

@@ -1,0 +1,211 @@
+//go:build priv
+
+package interop
+
+import (
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/test/netns"
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+const theVIP = "192.0.2.100"
+
+// watch samples who holds the address every few milliseconds, until stop.
+type watch struct {
+	hosts  []*netns.Host
+	stopCh chan struct{}
+	wg     sync.WaitGroup
+	both   int           // samples with more than one holder
+	none   time.Duration // longest time without a holder
+}
+
+func startWatch(t *testing.T, ip string, hosts ...*netns.Host) *watch {
+	w := &watch{hosts: hosts, stopCh: make(chan struct{})}
+	w.wg.Go(func() {
+		last := time.Now()
+		for {
+			select {
+			case <-w.stopCh:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			n := 0
+			for _, h := range w.hosts {
+				if h.Has(t, ip) {
+					n++
+				}
+			}
+			if n > 1 {
+				w.both++
+			}
+			if n > 0 {
+				last = time.Now()
+			}
+			w.none = max(w.none, time.Since(last))
+		}
+	})
+	return w
+}
+
+func (w *watch) stop() { close(w.stopCh); w.wg.Wait() }
+
+func waitHolder(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.Duration {
+	t.Helper()
+	return netns.Wait(t, limit, "address "+ip+" on "+h.Name, func() bool { return h.Has(t, ip) })
+}
+
+func waitGone(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.Duration {
+	t.Helper()
+	return netns.Wait(t, limit, "absence of "+ip+" on "+h.Name, func() bool { return !h.Has(t, ip) })
+}
+
+// TestPair walks two routers through start, clean stop, return and preemption.
+func TestPair(t *testing.T) {
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	b := lan.Host(t, "b", "192.0.2.2/24")
+	stateFile := filepath.Join(t.TempDir(), "a"+".vip.json")
+	ra := a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525", "-label", "eth0:0", "-state", stateFile))
+	rb := b.Start(t, netns.Role("router", "-priority", "100", "-pass", "5525"))
+	waitHolder(t, 6*time.Second, a, theVIP)
+
+	for _, have := range a.Addresses(t) {
+		if have.Prefix.String() != theVIP+"/24" {
+			continue
+		}
+		if have.Label != "eth0:0" || have.Valid > 3 || have.Valid < 1 || have.Preferred != have.Valid {
+			t.Errorf("address %+v: want label eth0:0 and a lease of 3 s that is not deprecated", have)
+		}
+	}
+	time.Sleep(3500 * time.Millisecond) // longer than a lease: it must have been renewed
+	if !a.Has(t, theVIP) || b.Has(t, theVIP) {
+		t.Fatal("the lease of the master was not renewed, or the backup took over")
+	}
+	if s := status(t, rb); s.State != vrrp.Backup || s.Master.String() != "192.0.2.1" || s.MasterPriority != 150 || s.Counters.Received == 0 {
+		t.Errorf("status of the backup: %+v", s)
+	}
+
+	w := startWatch(t, theVIP, a, b)
+	if err := ra.Stop(t, 2*time.Second); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	took := waitHolder(t, 3*time.Second, b, theVIP)
+	t.Logf("takeover after a clean stop: %s", took)
+	if took > 900*time.Millisecond {
+		t.Errorf("takeover took %s; the skew of priority 100 is 609 ms", took)
+	}
+	ra = a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525"))
+	waitHolder(t, 6*time.Second, a, theVIP)
+	waitGone(t, time.Second, b, theVIP)
+	w.stop()
+	if w.both > 10 { // 50 ms and more: more than one advert's way
+		t.Errorf("both held the address at %d samples", w.both)
+	}
+
+	ra.Signal(t, syscall.SIGUSR2)
+	ra.WaitOutput(t, "handover: <nil>", 3*time.Second)
+	if a.Has(t, theVIP) || !b.Has(t, theVIP) {
+		t.Error("after the handover the address is not on b alone")
+	}
+}
+
+// TestKilled: the kernel takes the address off a killed master before the
+// backup takes over, and nobody ever sees two.
+func TestKilled(t *testing.T) {
+	for _, fault := range []struct {
+		name string
+		do   func(*testing.T, *netns.Process)
+	}{
+		{"kill -9", func(t *testing.T, p *netns.Process) { p.Kill(t) }},
+		{"SIGSTOP and SIGCONT", func(t *testing.T, p *netns.Process) {
+			p.Signal(t, unix.SIGSTOP)
+			time.AfterFunc(7*time.Second, func() { p.Signal(t, unix.SIGCONT) })
+		}},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			lan := netns.NewLAN(t)
+			a := lan.Host(t, "a", "192.0.2.1/24")
+			b := lan.Host(t, "b", "192.0.2.2/24")
+			ra := a.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
+			waitHolder(t, 6*time.Second, a, theVIP)
+			rb := b.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
+			rb.WaitOutput(t, "role BACKUP", 2*time.Second)
+			time.Sleep(1500 * time.Millisecond)
+
+			w := startWatch(t, theVIP, a, b)
+			start := time.Now()
+			fault.do(t, ra)
+			gone := waitGone(t, 4*time.Second, a, theVIP)
+			waitHolder(t, 4*time.Second, b, theVIP)
+			took := time.Since(start)
+			time.Sleep(8*time.Second - took) // past the SIGCONT
+			w.stop()
+			t.Logf("address off after %s, taken over after %s, nobody had it for %s", gone, took, w.none)
+			if w.both > 0 {
+				t.Errorf("both held the address at %d samples", w.both)
+			}
+			if took > 4*time.Second {
+				t.Errorf("takeover took %s", took)
+			}
+			if a.Has(t, theVIP) || !b.Has(t, theVIP) {
+				t.Error("the old master disturbs the new one")
+			}
+		})
+	}
+}
+
+// TestHost: what happens to the interface and the addresses of a master.
+func TestHost(t *testing.T) {
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	r := a.Start(t, netns.Role("router", "-priority", "200", "-vips", theVIP+"/24,198.51.100.7/32"))
+	waitHolder(t, 6*time.Second, a, "198.51.100.7")
+
+	t.Run("address removed by somebody else", func(t *testing.T) {
+		a.Run(t, netns.Tool("ip", "addr", "del", theVIP+"/24", "dev", "eth0"))
+		if took := waitHolder(t, time.Second, a, theVIP); took > 200*time.Millisecond {
+			t.Errorf("put back after %s; that is the next renewal, not the notification", took)
+		}
+		if s := status(t, r); s.Counters.AddressesLost != 1 {
+			t.Errorf("AddressesLost = %d, want 1", s.Counters.AddressesLost)
+		}
+	})
+	t.Run("carrier lost and found", func(t *testing.T) {
+		a.Cut(t)
+		r.WaitOutput(t, "role FAULT: interface eth0 has no carrier", 2*time.Second)
+		waitGone(t, time.Second, a, theVIP)
+		a.Mend(t)
+		r.WaitOutput(t, "role BACKUP: interface recovered", 2*time.Second)
+		waitHolder(t, 6*time.Second, a, theVIP)
+	})
+	t.Run("interface down and up", func(t *testing.T) {
+		a.Run(t, netns.Tool("ip", "link", "set", "eth0", "down"))
+		r.WaitOutput(t, "role FAULT: interface eth0 is down", 2*time.Second)
+		a.Run(t, netns.Tool("ip", "link", "set", "eth0", "up"))
+		waitHolder(t, 8*time.Second, a, theVIP)
+	})
+}
+
+// TestLeftovers: a start after a crash with another configuration removes what
+// the crashed one had.
+func TestLeftovers(t *testing.T) {
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	state := filepath.Join(t.TempDir(), "VI_1.vip.json")
+	r := a.Start(t, netns.Role("router", "-lease", "-1ns", "-state", state, "-vips", theVIP+"/24"))
+	waitHolder(t, 6*time.Second, a, theVIP)
+	r.Kill(t)
+	if !a.Has(t, theVIP) {
+		t.Fatal("without a lease the address should have stayed")
+	}
+	a.Start(t, netns.Role("router", "-state", state, "-vips", "192.0.2.101/24"))
+	waitGone(t, time.Second, a, theVIP)
+	waitHolder(t, 6*time.Second, a, "192.0.2.101")
+}
