@@ -8,7 +8,8 @@ import (
 )
 
 // anonymousAccessor is the accessor of the token that Consul uses for requests
-// without one.
+// without one. Consul 1.22 does not tell a stranger that it is that one, it
+// answers 403.
 const anonymousAccessor = "00000000-0000-0000-0000-000000000002"
 
 // anonymous says whether an empty answer may have been emptied by ACLs without
@@ -22,8 +23,11 @@ func anonymous(ctx context.Context, client *api.Client, meta *api.QueryMeta) err
 	}
 	self, _, err := client.ACL().TokenReadSelf((&api.QueryOptions{AllowStale: true}).WithContext(ctx))
 	if err != nil {
-		if code := statusCode(err); code == http.StatusUnauthorized {
+		switch statusCode(err) {
+		case http.StatusUnauthorized:
 			return nil // ACLs are off: the policy is a setting without effect
+		case http.StatusForbidden:
+			return ErrAnonymous
 		}
 		return err
 	}

@@ -213,7 +213,7 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	s.mu.Unlock()
 	switch path := req.URL.Path; {
 	case path == "/v1/acl/token/self":
-		writeJSON(w, map[string]string{"AccessorID": "00000000-0000-0000-0000-000000000002"})
+		http.Error(w, "token does not exist: ACL not found", http.StatusForbidden)
 	case strings.HasPrefix(path, "/v1/health/service/"):
 		name := strings.TrimPrefix(path, "/v1/health/service/")
 		s.read(w, req, true, func() (any, uint64) {
