@@ -89,7 +89,9 @@ type Decision struct {
 	Spec    Spec
 	Want    lvs.Want
 	Servers []ServerStatus // sorted by address
-	Checks  []Check        // the native checks that should run
+	// Checks are the native checks that should run, each with what is believed
+	// of its target until the first attempt ends: Up for one that serves.
+	Checks map[Check]Health
 
 	Held       string // not empty: the guard keeps real servers; why
 	Panic      bool   // fewer healthy than panic_threshold: all are used
@@ -260,6 +262,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		service.Scheduler = o.Value
 	}
 	d.Memory.Servers = make(map[netip.AddrPort]Past, len(servers))
+	d.Checks = make(map[Check]Health, len(servers)*len(spec.Checks))
 	d.Want = lvs.Want{Drain: spec.Drain, Reasons: map[netip.AddrPort]string{}, AtOnce: map[netip.AddrPort]bool{}}
 	if o, ok := view.Overrides.Holds[spec.Name]; ok {
 		d.Want.Hold = fmt.Sprintf("hold/%s in KV: %s", spec.Name, o.Value)
@@ -273,7 +276,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		d.Want.Reasons[addr] = s.reason
 		for _, c := range spec.Checks {
 			if s.unusable == "" {
-				d.Checks = append(d.Checks, c.against(addr))
+				d.Checks[c.against(addr)] = s.seed()
 			}
 		}
 		if s.atOnce {
@@ -313,6 +316,14 @@ func quorumLost(spec Spec, lost bool, live int) bool {
 		return false
 	}
 	return lost
+}
+
+// seed is what a check of the server starts from.
+func (s *server) seed() Health {
+	if s.in && s.effective > 0 {
+		return Up
+	}
+	return Pending
 }
 
 func (s *server) dest(spec Spec) lvs.Dest {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
 // ErrNoDirector says that nobody listens on the control socket.
@@ -45,8 +47,12 @@ func (c *Client) Events(ctx context.Context, since uint64) ([]Event, error) {
 }
 
 // Connections implements Director.
-func (c *Client) Connections(ctx context.Context) ([]Connection, error) {
-	return call[[]Connection](ctx, c, http.MethodGet, "/v1/connections", "")
+func (c *Client) Connections(ctx context.Context, filter lvs.ConnectionFilter) ([]Connection, error) {
+	text, err := json.Marshal(filter)
+	if err != nil {
+		return nil, fmt.Errorf("ask director: %w", err)
+	}
+	return call[[]Connection](ctx, c, http.MethodGet, "/v1/connections?filter="+url.QueryEscape(string(text)), "")
 }
 
 // Handover implements Director.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
 // Director is what the API serves. Its methods are called from many goroutines
@@ -25,8 +27,8 @@ type Director interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
 	// Events lists what happened after the event numbered since, oldest first.
 	Events(ctx context.Context, since uint64) ([]Event, error)
-	// Connections lists the IPVS connection table.
-	Connections(ctx context.Context) ([]Connection, error)
+	// Connections lists the entries of the IPVS connection table that the filter picks.
+	Connections(ctx context.Context, filter lvs.ConnectionFilter) ([]Connection, error)
 	// Handover gives up mastership of one VRRP instance, or of all with "", and
 	// returns when another router has taken over, or says why none did.
 	Handover(ctx context.Context, instance string) ([]Handover, error)
@@ -110,7 +112,13 @@ func (s *Server) handler() http.Handler {
 		since, _ := strconv.ParseUint(r.FormValue("since"), 10, 64)
 		return s.Director.Events(r.Context(), since)
 	}))
-	mux.HandleFunc("GET /v1/connections", answer(func(r *http.Request) (any, error) { return s.Director.Connections(r.Context()) }))
+	mux.HandleFunc("GET /v1/connections", answer(func(r *http.Request) (any, error) {
+		var filter lvs.ConnectionFilter
+		if err := json.Unmarshal([]byte(r.FormValue("filter")), &filter); err != nil {
+			return nil, fmt.Errorf("%w: filter: %w", ErrBadRequest, err)
+		}
+		return s.Director.Connections(r.Context(), filter)
+	}))
 	mux.HandleFunc("POST /v1/handover", answer(func(r *http.Request) (any, error) {
 		return s.Director.Handover(r.Context(), r.FormValue("instance"))
 	}))

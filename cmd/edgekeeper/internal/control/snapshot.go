@@ -171,10 +171,9 @@ type KVStatus struct {
 
 // Sysctl is one kernel setting that the director manages.
 type Sysctl struct {
-	Name   string `json:"name"`
-	Value  string `json:"value"`
-	Before string `json:"before"`
-	Error  string `json:"error,omitempty"`
+	Name  string `json:"name"`
+	Value string `json:"value"` // as wanted
+	Error string `json:"error,omitempty"`
 }
 
 // Event is one line of the event log: a change, and its cause.

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+)
+
+func directorCommand() *cli.Command {
+	return &cli.Command{
+		Name: "director", Usage: "run the director agent: VRRP, IPVS pools, checks",
+		Description: "Runs in the foreground and logs to stderr. SIGTERM and SIGINT hand over and stop; SIGHUP reads the configuration again.",
+		Flags:       []cli.Flag{configFlag(true)},
+		Before:      noArguments,
+		Action: func(c *cli.Context) error {
+			path := c.String("config")
+			cfg, err := config.Load(path, os.Getenv)
+			if err != nil {
+				return err
+			}
+			hup := make(chan os.Signal, 1)
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
+			return agent.Run(c.Context, agent.Options{
+				Path: path, Config: cfg, Reload: hup,
+				Load: func() (*config.Config, error) { return config.Load(path, os.Getenv) },
+				Log:  logger(c.App.ErrWriter, cfg.Log),
+			})
+		},
+	}
+}
+
+func configFlag(required bool) cli.Flag {
+	return &cli.StringFlag{Name: "config", Usage: "configuration: a file, or a folder of *.hcl", Required: required, EnvVars: []string{"EDGEKEEPER_CONFIG"}}
+}
+
+// logger writes key=value lines, or JSON.
+func logger(w io.Writer, l config.Log) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: l.Level}
+	if l.JSON {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func validateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "validate", Usage: "check a configuration without changing anything", ArgsUsage: "PATH",
+		Flags:  []cli.Flag{jsonFlag()},
+		Before: arguments(1, 1),
+		Action: func(c *cli.Context) error {
+			path := c.Args().First()
+			cfg, err := config.Load(path, os.Getenv)
+			var mistakes config.Error
+			switch {
+			case errors.As(err, &mistakes) && c.Bool("json"):
+				return errors.Join(output(c, validation{Path: path, Mistakes: mistakes}, nil), exitCode(1))
+			case errors.As(err, &mistakes):
+				fmt.Fprintln(c.App.ErrWriter, mistakes.Error())
+				return exitCode(1)
+			case err != nil:
+				return err
+			}
+			return output(c, validation{Path: path, Valid: true, VRRP: len(cfg.Instances), VirtualServers: len(cfg.VirtualServers)}, func(w io.Writer, v validation) error {
+				_, err := fmt.Fprintf(w, "%s is valid: %d VRRP instances, %d virtual servers\n", v.Path, v.VRRP, v.VirtualServers)
+				return err
+			})
+		},
+	}
+}
+
+// validation is what `validate -json` prints.
+type validation struct {
+	Path           string       `json:"path"`
+	Valid          bool         `json:"valid"`
+	VRRP           int          `json:"vrrp"`
+	VirtualServers int          `json:"virtual_servers"`
+	Mistakes       config.Error `json:"mistakes,omitempty"`
+}

@@ -1,0 +1,141 @@
+// Package agent is the director: the one place where catalogs, checks, KV, VRRP
+// and the IPVS table meet.
+//
+// Everything that arrives (answers of catalogs, verdicts, KV settings, changes
+// of role, orders) is handled by one goroutine, the loop, which merges it into a
+// desired table and hands that to the reconciler. The VRRP runners are beside
+// it: they tell the loop what happened, and never wait for it.
+//
+// Order of a start: left-over addresses are removed, the kernel's IPVS table is
+// read and adopted, VRRP begins, the sources begin; the first table is wanted
+// when every source has spoken once, or after a short grace.
+//
+// Order of a stop: mastership is handed over, the addresses go, and only then
+// the sources end, the IPVS table is released (or kept, as on_stop says) and the
+// kernel's settings are put back.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+)
+
+// Options are what a director needs to run.
+type Options struct {
+	// Path is where the configuration came from, for status.
+	Path string
+	// Config is the configuration to start with. Required.
+	Config *config.Config
+	// Load reads the configuration again, at each value from Reload. Required
+	// when Reload is given.
+	Load func() (*config.Config, error)
+	// Reload asks for a reload (SIGHUP).
+	Reload <-chan os.Signal
+	// Log receives one Info line per event. Nil discards.
+	Log *slog.Logger
+	// Platform is the kernel; the zero value is the real one.
+	Platform Platform
+}
+
+// grace is how long the first table waits for sources that have not spoken.
+const grace = 3 * time.Second
+
+// stopTime bounds what is undone after the addresses are gone.
+const stopTime = 2 * time.Second
+
+// Run runs a director until ctx is done and everything is undone. It returns
+// nil after a clean stop.
+func Run(ctx context.Context, opts Options) error {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	opts.Platform = opts.Platform.withDefaults()
+	cfg := opts.Config
+	if err := os.MkdirAll(AddressFolder(cfg.StateDir), 0o700); err != nil {
+		return fmt.Errorf("make state folder: %w", err)
+	}
+	a := newAgent(opts)
+	return a.run(ctx)
+}
+
+// run is the life of the director.
+func (a *agent) run(ctx context.Context) (err error) {
+	if err := a.opts.Platform.Cleanup(a.addressFolder()); err != nil {
+		return fmt.Errorf("remove left-over addresses: %w", err)
+	}
+	if err := a.kernel.open(ctx, a.cfg, a.store, a.event); err != nil {
+		return err
+	}
+	for _, spec := range a.cfg.VirtualServers {
+		a.adopt(spec)
+	}
+	defer func() {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		err = errors.Join(err, a.kernel.close(undo, a.cfg.OnStop == config.Release))
+	}()
+
+	// VRRP outlives the rest: work ends only when the addresses are gone.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	tasks, work := errgroup.WithContext(work)
+	a.work = work
+
+	server := &control.Server{Path: a.cfg.Control.Socket, Director: a, Log: a.log}
+	tasks.Go(func() error { return server.Run(work) })
+	tasks.Go(func() error { return a.loop(work) })
+	tasks.Go(func() error { return a.checks.Run(work, a.verdict) })
+	if a.kernel.reconciler != nil {
+		tasks.Go(func() error { return a.kernel.reconciler.Run(work) })
+	}
+	if t := a.cfg.Telemetry; t != nil {
+		tasks.Go(func() error { return a.serveTelemetry(work, t.Address.String()) })
+	}
+	a.started(ctx)
+
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping: handing over")
+	case <-work.Done(): // a task failed
+	}
+	a.routers.stop(context.WithoutCancel(ctx))
+	stopWork()
+	err = tasks.Wait()
+	a.sources.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+// started begins VRRP and the sources, from the loop.
+func (a *agent) started(ctx context.Context) {
+	a.post(a.work, func() {
+		a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
+		if err := a.routers.set(a.cfg.Instances); err != nil {
+			a.fail(err)
+			return
+		}
+		a.watchSources()
+		a.touch()
+	})
+	go a.reloads(ctx)
+}
+
+// addressFolder holds a file per VRRP instance with the addresses that it may
+// have installed.
+func (a *agent) addressFolder() string { return AddressFolder(a.cfg.StateDir) }
+
+// AddressFolder is where a director with this state folder records the
+// addresses that it may have installed; vip.CleanupAll takes them off.
+func AddressFolder(stateDir string) string { return filepath.Join(stateDir, "addresses") }

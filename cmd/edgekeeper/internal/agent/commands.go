@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+var _ control.Director = (*agent)(nil)
+
+// Put implements control.Director. A key or value that would be refused when it
+// is read back, or that names something this director does not have, is refused
+// before it is written.
+func (a *agent) Put(ctx context.Context, key, value string) error {
+	_, refused := discovery.ParseOverrides(discovery.Overrides{}, map[string]discovery.Pair{key: {Value: value}})
+	if len(refused) > 0 {
+		return fmt.Errorf("%w: %s = %q: %s; nothing was changed", control.ErrBadRequest, key, value, refused[0].Why)
+	}
+	var kv kvStore
+	var unknown error
+	if err := a.ask(ctx, func() { kv, unknown = a.source.kv, a.exists(key) }); err != nil {
+		return err
+	}
+	if unknown != nil {
+		return fmt.Errorf("%w: %w; nothing was changed", control.ErrBadRequest, unknown)
+	}
+	_, _, err := kv.Put(ctx, key, value)
+	return err
+}
+
+// Delete implements control.Director.
+func (a *agent) Delete(ctx context.Context, key string) error {
+	var kv kvStore
+	if err := a.ask(ctx, func() { kv = a.source.kv }); err != nil {
+		return err
+	}
+	_, had, err := kv.Delete(ctx, key)
+	if err == nil && !had {
+		return fmt.Errorf("%w: %s is not set", control.ErrBadRequest, key)
+	}
+	return err
+}
+
+// exists reports what a well-formed key names that this director does not have.
+func (a *agent) exists(key string) error {
+	part := strings.Split(key, "/")
+	switch {
+	case part[0] == "priority":
+		if a.routers.find(part[1]) == nil {
+			return fmt.Errorf("no VRRP instance %q", part[1])
+		}
+		return nil
+	case part[0] == "drain" && part[1] == discovery.ReservedName:
+		for _, d := range a.decisions {
+			if slices.ContainsFunc(d.Servers, func(s discovery.ServerStatus) bool {
+				return s.Node == part[2] || s.Addr.Addr().String() == part[2]
+			}) {
+				return nil
+			}
+		}
+		return fmt.Errorf("no pool has a real server on node %q", part[2])
+	}
+	i := slices.IndexFunc(a.decisions, func(d discovery.Decision) bool { return d.Spec.Name == part[1] })
+	if i < 0 {
+		return fmt.Errorf("no virtual server %q", part[1])
+	}
+	if len(part) < 3 {
+		return nil
+	}
+	var names []string
+	for _, s := range a.decisions[i].Servers {
+		if slices.Contains([]string{s.Addr.String(), s.Addr.Addr().String(), s.ID, s.Node}, part[2]) {
+			return nil
+		}
+		names = append(names, orElse(s.ID, s.Addr.String()))
+	}
+	return fmt.Errorf("virtual server %s has no real server %q; there are: %s", part[1], part[2], strings.Join(names, ", "))
+}
+
+// Events implements control.Director.
+func (a *agent) Events(_ context.Context, since uint64) ([]control.Event, error) {
+	return a.history.since(since), nil
+}
+
+// Connections implements control.Director.
+func (a *agent) Connections(ctx context.Context, filter lvs.ConnectionFilter) ([]control.Connection, error) {
+	if a.kernel.ipvs == nil {
+		return []control.Connection{}, nil
+	}
+	list, err := a.kernel.ipvs.Connections(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.Connection, 0, len(list))
+	for _, c := range list {
+		out = append(out, control.Connection{
+			Protocol: c.Protocol.String(), Client: c.Client, Virtual: c.Virtual, Server: c.Dest,
+			State: c.State, Expires: c.Expires.Seconds(),
+		})
+	}
+	return out, nil
+}

@@ -1,0 +1,236 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/discovery/check"
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// A burst of changes settles for settleMin; a stream of them is acted upon
+// after settleMax at the latest.
+const (
+	settleMin = 20 * time.Millisecond
+	settleMax = 250 * time.Millisecond
+)
+
+// agent is a running director. What is below "owned by the loop" is touched by
+// the loop's goroutine only; others post functions to it.
+type agent struct {
+	opts    Options
+	log     *slog.Logger
+	work    context.Context // ends when the addresses are gone
+	inbox   chan func()
+	history history
+	store   *store
+	kernel  *dataplane
+	checks  *check.Scheduler
+	routers *routers
+	sources sync.WaitGroup
+	begun   time.Time
+
+	// Owned by the loop.
+	cfg         *config.Config
+	configAt    control.ConfigStatus
+	stopSources context.CancelFunc
+	source      sourceSet
+	known       map[discovery.Query]discovery.Known
+	firstError  map[discovery.Query]string // of queries that have never been answered
+	spoken      map[string]bool            // sources that have emitted since the start
+	pairs       discovery.KVAnswer
+	kvError     string
+	overrides   discovery.Overrides
+	rejected    []discovery.Rejected
+	verdicts    map[discovery.Check]discovery.Verdict
+	memory      map[string]discovery.Memory // by virtual server
+	decisions   []discovery.Decision
+	dirtySince  time.Time // zero: clean
+	settled     *time.Timer
+	failure     error
+}
+
+func newAgent(opts Options) *agent {
+	a := &agent{
+		opts: opts, log: opts.Log, begun: time.Now(),
+		inbox:      make(chan func(), 256),
+		store:      &store{folder: opts.Config.StateDir, log: opts.Log},
+		kernel:     &dataplane{platform: opts.Platform, log: opts.Log},
+		checks:     check.NewScheduler(check.Config{Log: opts.Log}),
+		cfg:        opts.Config,
+		configAt:   control.ConfigStatus{Path: opts.Path, LoadedAt: time.Now()},
+		known:      map[discovery.Query]discovery.Known{},
+		spoken:     map[string]bool{},
+		firstError: map[discovery.Query]string{},
+		verdicts:   map[discovery.Check]discovery.Verdict{},
+		memory:     map[string]discovery.Memory{},
+		settled:    time.NewTimer(time.Hour),
+	}
+	a.settled.Stop()
+	a.routers = &routers{agent: a}
+	return a
+}
+
+// post gives the loop something to do, unless ctx ends first.
+func (a *agent) post(ctx context.Context, f func()) {
+	select {
+	case a.inbox <- f:
+	case <-ctx.Done():
+	}
+}
+
+// ask runs f in the loop and waits for it.
+func (a *agent) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	a.post(ctx, func() { f(); close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.work.Done():
+		return fmt.Errorf("ask director: it is stopping")
+	}
+}
+
+// loop handles what arrives until ctx is done or something fatal happened.
+func (a *agent) loop(ctx context.Context) error {
+	for a.failure == nil {
+		select {
+		case f := <-a.inbox:
+			f()
+		case <-a.settled.C:
+			a.decide()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return a.failure
+}
+
+// fail ends the director: a supervisor starts it again, and the leases and the
+// clean-up at start take care of the addresses.
+func (a *agent) fail(err error) { a.failure = err }
+
+// touch says that something changed which the pools may depend on.
+func (a *agent) touch() {
+	now := time.Now()
+	if a.dirtySince.IsZero() {
+		a.dirtySince = now
+	}
+	wait := min(settleMin, settleMax-now.Sub(a.dirtySince))
+	if missing := a.silent(); len(missing) > 0 && now.Sub(a.begun) < grace {
+		wait = grace - now.Sub(a.begun)
+	}
+	a.settled.Reset(max(wait, 0))
+}
+
+// silent lists the sources that have not said anything since the start.
+func (a *agent) silent() []string {
+	return slices.DeleteFunc(a.source.names(), func(n string) bool { return a.spoken[n] })
+}
+
+// adopt remembers of a virtual server what the kernel held at start, so that the
+// first decision about it knows what serves.
+func (a *agent) adopt(spec discovery.Spec) {
+	if pool, ok := a.kernel.adopted[spec.Service.Key]; ok {
+		a.memory[spec.Name] = discovery.Adopt(pool)
+	}
+}
+
+// decide merges everything into the desired table.
+func (a *agent) decide() {
+	a.dirtySince = time.Time{}
+	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
+	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.cfg.VirtualServers)), Owned: a.store.owned}
+	before := a.decisions
+	a.decisions = make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
+	checks := map[discovery.Check]check.Seed{}
+	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
+	for _, spec := range a.cfg.VirtualServers {
+		d := discovery.Merge(spec, view, a.memory[spec.Name])
+		a.decisions = append(a.decisions, d)
+		memory[spec.Name] = d.Memory
+		want.Pools[spec.Service.Key] = d.Want
+		for c, seed := range d.Checks {
+			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
+		}
+	}
+	a.memory = memory
+	a.explain(before)
+
+	a.checks.Set(checks)
+	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
+		_, wanted := checks[c]
+		return !wanted
+	})
+	if err := a.store.own(slices.Collect(maps.Keys(want.Pools))); err != nil {
+		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
+	}
+	if a.kernel.reconciler != nil {
+		a.kernel.reconciler.Set(want)
+	}
+	a.remember()
+}
+
+// explain reports what changed between two decisions, a sentence per real server.
+func (a *agent) explain(before []discovery.Decision) {
+	old := map[string]discovery.Decision{}
+	for _, d := range before {
+		old[d.Spec.Name] = d
+	}
+	for _, d := range a.decisions {
+		was, known := old[d.Spec.Name]
+		if d.Held != "" && was.Held == "" {
+			a.event("held", d.Spec.Name, "HELD: "+d.Held)
+		} else if d.Held == "" && was.Held != "" {
+			a.event("held", d.Spec.Name, "no longer held")
+		}
+		if d.Want.Hold != was.Want.Hold {
+			a.event("held", d.Spec.Name, orElse(d.Want.Hold, "no longer frozen by KV"))
+		}
+		if d.Panic != was.Panic {
+			a.event("pool", d.Spec.Name, map[bool]string{true: "panic: too few healthy real servers, so all are used", false: "panic is over"}[d.Panic])
+		}
+		if d.QuorumLost != was.QuorumLost || !known && d.QuorumLost {
+			a.event("pool", d.Spec.Name, map[bool]string{true: "quorum lost", false: "quorum regained"}[d.QuorumLost])
+		}
+		states := map[string]discovery.ServerStatus{}
+		for _, s := range was.Servers {
+			states[s.Addr.String()] = s
+		}
+		for _, s := range d.Servers {
+			prev, seen := states[s.Addr.String()]
+			if !seen || prev.State != s.State || prev.Weight != s.Weight {
+				a.event("server", d.Spec.Name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
+			}
+		}
+	}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// verdict takes what a native check says.
+func (a *agent) verdict(c discovery.Check, v discovery.Verdict) {
+	a.post(a.work, func() {
+		was := a.verdicts[c]
+		a.verdicts[c] = v
+		if was.Health != v.Health {
+			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s: %s", c.Spec.Type, v.Health, v.Reason))
+		}
+		a.touch()
+	})
+}

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/lvs/kernel"
+	"github.com/edgekeeper/edgekeeper/vrrp/instance"
+	"github.com/edgekeeper/edgekeeper/vrrp/socket"
+	"github.com/edgekeeper/edgekeeper/vrrp/vip"
+)
+
+// Host holds the addresses of one virtual router; vrrp/vip has the real one.
+type Host interface {
+	instance.Host
+	Close() error
+}
+
+// Platform is what the director needs of the operating system. A nil field is
+// the real thing.
+type Platform struct {
+	// Cleanup takes off the addresses that the state files in folder name.
+	Cleanup func(folder string) error
+	// OpenIPVS connects to the kernel's IPVS.
+	OpenIPVS func(ctx context.Context, log *slog.Logger) (IPVS, error)
+	// OpenHost prepares the addresses of a virtual router.
+	OpenHost func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error)
+	// Dial opens the socket of a virtual router.
+	Dial func(cfg config.VRRP) (instance.Conn, error)
+	// Sysctls is the folder of the kernel's settings; default /proc/sys.
+	Sysctls string
+}
+
+func (p Platform) withDefaults() Platform {
+	if p.Cleanup == nil {
+		p.Cleanup = vip.CleanupAll
+	}
+	if p.OpenIPVS == nil {
+		p.OpenIPVS = func(ctx context.Context, log *slog.Logger) (IPVS, error) {
+			return kernel.Open(ctx, kernel.Config{Log: log})
+		}
+	}
+	if p.OpenHost == nil {
+		p.OpenHost = func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error) {
+			return vip.Open(vip.Config{
+				Name: cfg.Router.Name, Interface: cfg.Interface,
+				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
+				StateFile: stateFile, Logger: log,
+			})
+		}
+	}
+	if p.Dial == nil {
+		p.Dial = func(cfg config.VRRP) (instance.Conn, error) {
+			return socket.Open(socket.Config{Interface: cfg.Interface, Source: cfg.Source, VRRP: cfg.Router})
+		}
+	}
+	return p
+}

@@ -1,0 +1,253 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/instance"
+)
+
+// routers are the VRRP instances that run. set, priorities and status are called
+// from the loop; stop ends everything.
+type routers struct {
+	agent *agent
+
+	mu      sync.Mutex
+	running []*router
+}
+
+// router is one VRRP instance that runs.
+type router struct {
+	cfg    config.VRRP
+	host   Host
+	runner *instance.Runner
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	priorityFrom string // owned by the loop: config, or the KV key in force
+	prioritySet  uint8
+}
+
+// list gives the routers of this moment.
+func (r *routers) list() []*router {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.running)
+}
+
+// find gives one by name, nil when there is none.
+func (r *routers) find(name string) *router {
+	for _, x := range r.list() {
+		if x.cfg.Router.Name == name {
+			return x
+		}
+	}
+	return nil
+}
+
+// set makes the running routers those of the configuration. One whose
+// configuration is as it was goes on without a break; one that differs hands
+// over, stops and starts again.
+func (r *routers) set(want []config.VRRP) error {
+	var keep, leave []*router
+	for _, x := range r.list() {
+		if slices.ContainsFunc(want, func(w config.VRRP) bool { return reflect.DeepEqual(w, x.cfg) }) {
+			keep = append(keep, x)
+		} else {
+			leave = append(leave, x)
+		}
+	}
+	stopAll(context.WithoutCancel(r.agent.work), leave)
+	for _, w := range want {
+		if slices.ContainsFunc(keep, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) {
+			continue
+		}
+		x, err := r.start(w)
+		if err != nil {
+			return err
+		}
+		keep = append(keep, x)
+	}
+	order := func(x *router) int {
+		return slices.IndexFunc(want, func(w config.VRRP) bool { return w.Router.Name == x.cfg.Router.Name })
+	}
+	slices.SortFunc(keep, func(a, b *router) int { return order(a) - order(b) })
+	r.mu.Lock()
+	r.running = keep
+	r.mu.Unlock()
+	r.priorities()
+	return nil
+}
+
+func (r *routers) start(cfg config.VRRP) (*router, error) {
+	a, name := r.agent, cfg.Router.Name
+	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(a.addressFolder(), url.PathEscape(name)+".json"), a.log)
+	if err != nil {
+		return nil, fmt.Errorf("vrrp %s: %w", name, err)
+	}
+	runner, err := instance.New(instance.Config{
+		VRRP:   cfg.Router,
+		Dial:   func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
+		Host:   host,
+		OnRole: func(role instance.Role) { a.role(name, role) },
+		OnTrouble: func(t instance.Trouble) {
+			a.event("vrrp", name, fmt.Sprintf("%s: %s", t.Kind, t.Detail))
+		},
+	})
+	if err != nil {
+		return nil, errors.Join(err, host.Close())
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(a.work))
+	x := &router{cfg: cfg, host: host, runner: runner, stop: stop, done: make(chan struct{}), priorityFrom: "config", prioritySet: cfg.Router.Priority}
+	go func() {
+		defer close(x.done)
+		err := errors.Join(runner.Run(ctx), host.Close())
+		if err != nil && ctx.Err() == nil {
+			a.post(a.work, func() { a.fail(fmt.Errorf("vrrp %s: %w", name, err)) })
+		} else if err != nil {
+			a.event("vrrp", name, "stopped with an error: "+err.Error())
+		}
+	}()
+	return x, nil
+}
+
+// role records a change of state; it is called by the runner, not by the loop.
+func (a *agent) role(name string, role instance.Role) {
+	a.event("vrrp", name, fmt.Sprintf("%s, was %s: %s", role.State, role.Previous, role.Reason))
+}
+
+// priorities applies the KV's priorities.
+func (r *routers) priorities() {
+	a := r.agent
+	for _, x := range r.list() {
+		want, from := x.cfg.Router.Priority, "config"
+		if o, ok := a.overrides.Priorities[discovery.RouterKey{Instance: x.cfg.Router.Name, RouterID: a.cfg.RouterID}]; ok {
+			want, from = o.Value, "kv "+o.Key
+		}
+		if want == x.prioritySet && from == x.priorityFrom {
+			continue
+		}
+		if want != x.prioritySet {
+			a.event("vrrp", x.cfg.Router.Name, fmt.Sprintf("priority %d, was %d: %s", want, x.prioritySet, from))
+		}
+		x.prioritySet, x.priorityFrom = want, from
+		x.runner.SetPriority(want, from)
+	}
+}
+
+// stop hands over and stops all; when it returns no address of ours is left.
+func (r *routers) stop(ctx context.Context) {
+	r.mu.Lock()
+	all := r.running
+	r.running = nil
+	r.mu.Unlock()
+	stopAll(ctx, all)
+}
+
+// handoverTime bounds the wait for the next master at a stop: a backup answers
+// priority 0 within its skew time, below one second in version 2.
+const handoverTime = 1500 * time.Millisecond
+
+// stopAll hands over the masters among them, so that clients see no gap, and
+// then stops them; a router that nobody takes over from stops all the same.
+func stopAll(ctx context.Context, all []*router) {
+	var wg sync.WaitGroup
+	for _, x := range all {
+		wg.Go(func() {
+			short, cancel := context.WithTimeout(ctx, handoverTime)
+			defer cancel()
+			// Whatever the outcome, the addresses go now.
+			_ = x.runner.Handover(short, 0)
+			x.stop()
+			<-x.done
+		})
+	}
+	wg.Wait()
+}
+
+// Handover implements control.Director.
+func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, error) {
+	all := a.routers.list()
+	if name != "" {
+		x := a.routers.find(name)
+		if x == nil {
+			return nil, fmt.Errorf("%w: no VRRP instance %q", control.ErrBadRequest, name)
+		}
+		all = []*router{x}
+	}
+	out := []control.Handover{}
+	for _, x := range all {
+		instanceName, begin := x.cfg.Router.Name, time.Now()
+		err := x.runner.Handover(ctx, 0)
+		if errors.Is(err, instance.ErrNotMaster) {
+			if name == "" {
+				continue // with no name, whatever we are master of is meant
+			}
+			return out, fmt.Errorf("%w: %s is %s here, so there is nothing to hand over", control.ErrBadRequest, instanceName, x.runner.Status().State)
+		}
+		if err != nil {
+			return out, fmt.Errorf("hand over %s: %w; this director remains master", instanceName, err)
+		}
+		out = append(out, control.Handover{Instance: instanceName, To: x.runner.Status().Master.String(), Seconds: time.Since(begin).Seconds()})
+	}
+	if len(out) == 0 {
+		return out, fmt.Errorf("%w: this director is master of nothing", control.ErrBadRequest)
+	}
+	return out, nil
+}
+
+// status renders one router for status.
+func (x *router) status() control.Router {
+	s := x.runner.Status()
+	out := control.Router{
+		Name: s.Name, Interface: x.cfg.Interface, VRID: s.VRID, Version: uint8(s.Version),
+		State: s.State.String(), Reason: s.Reason.String(), Since: s.Since,
+		Priority: s.Priority, ConfigPriority: s.ConfigPriority, PriorityFrom: x.priorityFrom,
+		MasterPriority: s.MasterPriority, AdvertIntervalMS: s.Interval.Milliseconds(), MasterDownMS: s.MasterDown.Milliseconds(),
+		Sent: s.Counters.Sent, Received: s.Counters.Received, Dropped: map[string]uint64{},
+		LatestMS: float64(s.Lateness.Max.Microseconds()) / 1000, Error: s.LastError,
+	}
+	if s.Master.IsValid() {
+		out.Master = s.Master.String()
+	}
+	out.Lease = s.Lease.String()
+	if s.Lease == 0 {
+		out.Lease = "off"
+	}
+	if s.LeaseNote != "" {
+		out.Lease += " (" + s.LeaseNote + ")"
+	}
+	for drop, n := range s.Counters.Dropped {
+		if n > 0 {
+			out.Dropped[vrrp.Drop(drop).String()] = n
+		}
+	}
+	for _, list := range [][]vrrp.Address{s.Addresses, s.Excluded} {
+		for _, addr := range list {
+			device := addr.Device
+			if device == "" {
+				device = x.cfg.Interface
+			}
+			out.Addresses = append(out.Addresses, control.Address{Prefix: addr.Prefix, Device: device, Label: addr.Label, Present: s.Present})
+		}
+	}
+	for _, t := range s.Troubles {
+		m := control.Mismatch{What: fmt.Sprintf("%s: %s", t.Kind, t.Detail), Count: t.Count, Last: t.Last}
+		if t.Peer.IsValid() {
+			m.Peer = t.Peer.String()
+		}
+		out.Mismatch = append(out.Mismatch, m)
+	}
+	return out
+}

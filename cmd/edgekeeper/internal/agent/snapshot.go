@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/version"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/reconcile"
+)
+
+// Snapshot implements control.Director.
+func (a *agent) Snapshot(ctx context.Context) (s control.Snapshot, err error) {
+	err = a.ask(ctx, func() { s = a.snapshot() })
+	return s, err
+}
+
+// snapshot copies the whole state; in the loop.
+func (a *agent) snapshot() control.Snapshot {
+	s := control.Snapshot{
+		Version: version.String(), RouterID: a.cfg.RouterID, PID: os.Getpid(), Started: a.begun, At: time.Now(),
+		Config: a.configAt,
+		VRRP:   []control.Router{}, Pools: []control.Pool{}, Sources: []control.SourceStatus{},
+		KV:      control.KVStatus{Where: a.source.kvWhere, Keys: len(a.pairs.Pairs), Index: a.pairs.Index, Error: a.kvError},
+		Sysctls: a.kernel.tuned.status(),
+	}
+	for _, r := range a.rejected {
+		s.KV.Rejected = append(s.KV.Rejected, r.String())
+	}
+	for _, x := range a.routers.list() {
+		s.VRRP = append(s.VRRP, x.status())
+	}
+	for _, q := range a.source.queries {
+		s.Sources = append(s.Sources, a.sourceStatus(q))
+	}
+	table := a.kernel.status()
+	for _, d := range a.decisions {
+		s.Pools = append(s.Pools, a.pool(d, table.Observed))
+	}
+	s.IPVS = ipvsStatus(table, a.kernel)
+	return s
+}
+
+func (a *agent) sourceStatus(q discovery.Query) control.SourceStatus {
+	k, ok := a.known[q]
+	out := control.SourceStatus{Source: q.Source.String(), Query: queryName(q), Instances: len(k.Instances), Index: k.Index, Error: k.Err, Stale: k.Stale}
+	if ok && !k.At.IsZero() {
+		out.Answered = &k.At
+	}
+	if !ok {
+		out.Error = cmp.Or(a.firstError[q], "has not answered yet")
+	}
+	return out
+}
+
+func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
+	service := d.Want.Pool.Service
+	p := control.Pool{
+		Name: d.Spec.Name, Service: service.Key.String(), Scheduler: service.Scheduler, Forward: d.Spec.Forward.String(),
+		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Panic: d.Panic, QuorumLost: d.QuorumLost,
+		Servers: []control.PoolServer{},
+	}
+	for _, q := range d.Waiting {
+		p.Waiting = append(p.Waiting, queryName(q))
+	}
+	for _, sel := range d.Spec.Selectors {
+		p.Stale = p.Stale || a.known[sel.Query].Stale
+	}
+	kernel := have.Table[service.Key]
+	for _, srv := range d.Servers {
+		ps := control.PoolServer{ServerStatus: srv}
+		if dest, ok := kernel.Dest(srv.Addr); ok {
+			n := have.Dests[lvs.DestID{Key: service.Key, Addr: srv.Addr}]
+			ps.Kernel = &control.KernelDest{
+				Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
+				Connections: n.Connections, InBytes: n.InBytes, OutBytes: n.OutBytes,
+			}
+		}
+		p.Servers = append(p.Servers, ps)
+	}
+	return p
+}
+
+func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {
+	out := control.IPVS{InSync: s.Applied == s.Generation, Ops: map[string]uint64{}, Drift: s.Drift, LastDrift: k.lastDrift()}
+	if s.Adopted != nil {
+		out.Adopted = control.Adopted{Services: s.Adopted.Services, Servers: s.Adopted.Dests, Ops: s.Adopted.Ops}
+	}
+	for c, n := range s.Counts {
+		if c.Result == reconcile.Done {
+			out.Ops[c.Verb.String()] += n
+		}
+	}
+	switch {
+	case s.ReadErr != nil:
+		out.Error = "read table: " + s.ReadErr.Error()
+	case len(s.Errors) > 0:
+		e := s.Errors[0]
+		out.Error = fmt.Sprintf("%s: %v (%d attempts; %d objects fail in all)", e.Op, e.Err, e.Attempts, len(s.Errors))
+	}
+	for _, d := range s.Draining {
+		out.Draining = append(out.Draining, control.Draining{
+			Service: d.ID.Key.String(), Server: d.ID.Addr.String(), Since: d.Since, Until: d.Deadline, Active: d.Active,
+		})
+	}
+	if k.ipvs != nil {
+		if t, err := k.ipvs.Timeouts(); err == nil {
+			out.Timeouts = &control.Timeouts{TCP: t.TCP.Seconds(), TCPFin: t.TCPFin.Seconds(), UDP: t.UDP.Seconds()}
+		}
+	}
+	return out
+}

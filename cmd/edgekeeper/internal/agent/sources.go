@@ -1,0 +1,218 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/discovery/consul"
+	"github.com/edgekeeper/edgekeeper/discovery/file"
+)
+
+// querySource is a catalog that answers queries.
+type querySource interface {
+	Set(queries []discovery.Query)
+	Run(ctx context.Context, emit func(discovery.Answer)) error
+}
+
+// kvStore holds the live settings.
+type kvStore interface {
+	Put(ctx context.Context, key, value string) (before string, had bool, err error)
+	Delete(ctx context.Context, key string) (before string, had bool, err error)
+}
+
+// sourceSet is what runs for one configuration.
+type sourceSet struct {
+	consul  querySource // nil: no Consul
+	file    querySource // nil: no file catalog
+	kv      kvStore
+	kvWhere string
+	queries []discovery.Query
+}
+
+// names lists everything that should speak once before the first table.
+func (s sourceSet) names() []string {
+	out := []string{"kv"}
+	for _, q := range s.queries {
+		out = append(out, queryName(q))
+	}
+	return out
+}
+
+// queryName is how a query is called in status and events.
+func queryName(q discovery.Query) string {
+	parts := []string{q.Source.String(), "service", q.Service}
+	for _, p := range []struct{ name, value string }{
+		{"datacenter", q.Datacenter}, {"namespace", q.Namespace}, {"partition", q.Partition},
+		{"peer", q.Peer}, {"filter", q.Filter}, {"near", q.Near},
+	} {
+		if p.value != "" {
+			parts = append(parts, p.name+" "+p.value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// watchSources starts the sources of the configuration, or tells the running
+// ones which queries are wanted now.
+func (a *agent) watchSources() {
+	queries := queriesOf(a.cfg)
+	if a.stopSources == nil {
+		if err := a.startSources(); err != nil {
+			a.fail(err)
+			return
+		}
+	}
+	a.source.queries = queries
+	for _, s := range []struct {
+		querySource
+		kind discovery.Source
+	}{{a.source.consul, discovery.Consul}, {a.source.file, discovery.File}} {
+		if s.querySource != nil {
+			s.Set(slices.DeleteFunc(slices.Clone(queries), func(q discovery.Query) bool { return q.Source != s.kind }))
+		}
+	}
+	for q := range a.known {
+		if !slices.Contains(queries, q) {
+			delete(a.known, q)
+		}
+	}
+}
+
+// queriesOf lists the distinct queries of a configuration.
+func queriesOf(cfg *config.Config) []discovery.Query {
+	var out []discovery.Query
+	for _, spec := range cfg.VirtualServers {
+		for _, sel := range spec.Selectors {
+			if !slices.Contains(out, sel.Query) {
+				out = append(out, sel.Query)
+			}
+		}
+	}
+	return out
+}
+
+// startSources makes and runs the sources of the configuration.
+func (a *agent) startSources() error {
+	ctx, stop := context.WithCancel(a.work)
+	set := sourceSet{}
+	answers := func(ans discovery.Answer) { a.post(ctx, func() { a.answered(ctx, ans) }) }
+	settings := func(kv discovery.KVAnswer) { a.post(ctx, func() { a.settings(ctx, kv) }) }
+
+	if c := a.cfg.Consul; c != nil {
+		client, err := consul.NewClient(clientConfig(c))
+		if err != nil {
+			stop()
+			return err
+		}
+		cc := consul.Config{Client: client, MaxStale: c.MaxStale, Log: a.log}
+		source := consul.NewSource(cc)
+		set.consul, set.kv, set.kvWhere = source, consul.NewWriter(client, c.KVPrefix), "consul "+c.KVPrefix+"/"
+		a.run1(ctx, "consul catalog", func() error { return source.Run(ctx, answers) })
+		a.run1(ctx, "consul kv", func() error { return consul.NewKV(cc, c.KVPrefix).Run(ctx, settings) })
+	} else {
+		path := filepath.Join(a.cfg.StateDir, "kv.json")
+		kv := file.NewKV(path, a.log)
+		set.kv, set.kvWhere = kv, path
+		a.run1(ctx, "kv", func() error { return kv.Run(ctx, settings) })
+	}
+	if f := a.cfg.FileCatalog; f != nil {
+		catalog := file.NewCatalog(f.Path, a.log)
+		set.file = catalog
+		a.run1(ctx, "file catalog", func() error { return catalog.Run(ctx, answers) })
+	}
+	a.source, a.stopSources = set, stop
+	return nil
+}
+
+// run1 runs one source; one that ends by itself is an event, and what it said
+// last stands.
+func (a *agent) run1(ctx context.Context, name string, run func() error) {
+	a.sources.Add(1)
+	go func() {
+		defer a.sources.Done()
+		if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+			a.post(ctx, func() { a.event("catalog", name, "stopped: "+err.Error()+"; its last answers stand") })
+		}
+	}()
+}
+
+func clientConfig(c *config.Consul) consul.ClientConfig {
+	return consul.ClientConfig{
+		Address: c.Address, Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
+		Token: c.Token.Reveal(), TokenFile: c.TokenFile,
+		CAFile: c.CACert, CertFile: c.ClientCert, KeyFile: c.ClientKey, ServerName: c.TLSServerName,
+	}
+}
+
+// sameSources reports whether the sources of two configurations are the same
+// but for their queries.
+func sameSources(a, b *config.Config) bool {
+	return reflect.DeepEqual(a.Consul, b.Consul) && reflect.DeepEqual(a.FileCatalog, b.FileCatalog)
+}
+
+// answered takes what a catalog says.
+func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
+	if ctx.Err() != nil || !slices.Contains(a.source.queries, ans.Query) {
+		return // from a source, or of a query, that is no longer wanted
+	}
+	name := queryName(ans.Query)
+	was, had := a.known[ans.Query]
+	a.spoken[name] = true
+	switch {
+	case ans.Err != "" && was.Err != ans.Err && a.firstError[ans.Query] != ans.Err:
+		a.event("catalog", name, ans.Err+"; the last good answer stands")
+	case ans.Err == "" && was.Err != "":
+		a.event("catalog", name, fmt.Sprintf("answers again, index %d", ans.Index))
+	}
+	if ans.Err != "" && !had {
+		a.unanswered(ans)
+	} else {
+		a.known[ans.Query] = was.Update(ans)
+		delete(a.firstError, ans.Query)
+	}
+	a.touch()
+}
+
+// settings takes what the KV says.
+func (a *agent) settings(ctx context.Context, kv discovery.KVAnswer) {
+	if ctx.Err() != nil {
+		return
+	}
+	a.spoken["kv"] = true
+	if kv.Err != "" {
+		if kv.Err != a.kvError {
+			a.event("kv", a.source.kvWhere, kv.Err+"; the last good settings stand")
+		}
+		if a.kvError == "" && a.pairs.Pairs == nil {
+			a.unset()
+		}
+		a.kvError = kv.Err
+		a.touch()
+		return
+	}
+	if a.kvError != "" {
+		a.event("kv", a.source.kvWhere, fmt.Sprintf("answers again, index %d", kv.Index))
+	}
+	a.kvError, a.pairs = "", kv
+	a.override()
+	a.touch()
+}
+
+// override reads the settings and passes on what is not the pools' business.
+func (a *agent) override() {
+	before, refused := a.overrides, a.rejected
+	a.overrides, a.rejected = discovery.ParseOverrides(before, a.pairs.Pairs)
+	for _, r := range a.rejected {
+		if !slices.Contains(refused, r) {
+			a.event("kv", r.Key, r.String())
+		}
+	}
+	a.routers.priorities()
+}

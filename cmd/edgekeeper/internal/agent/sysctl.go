@@ -1,0 +1,144 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/sysctl"
+)
+
+// SysctlState is where a director with this state folder records the kernel
+// settings that it replaced.
+func SysctlState(stateDir string) string { return filepath.Join(stateDir, "sysctls.json") }
+
+// setting is one kernel parameter that the director wants.
+type setting struct{ name, value string }
+
+// settings lists what a configuration needs of the kernel.
+//
+// Direct routing: a director in the clients' network would answer them with ICMP
+// redirects to the real servers, so send_redirects is off, on "all" and on the
+// interfaces (the kernel takes the OR of both), and on "default" for interfaces
+// to come. NAT needs forwarding. The net.ipv4.vs parameters decide what becomes
+// of connections whose real server is gone (Documentation/networking/ipvs-sysctl.rst).
+func settings(cfg *config.Config) []setting {
+	if !cfg.IPVS.ManageSysctls || len(cfg.VirtualServers) == 0 {
+		return nil
+	}
+	forwards := func(f lvs.Forward) bool {
+		return slices.ContainsFunc(cfg.VirtualServers, func(s discovery.Spec) bool {
+			return s.Forward == f || slices.ContainsFunc(s.Servers, func(s discovery.Server) bool { return s.Forward == f })
+		})
+	}
+	var out []setting
+	if forwards(lvs.DR) {
+		for _, name := range append([]string{"all", "default"}, interfaces(cfg)...) {
+			out = append(out, setting{"net/ipv4/conf/" + name + "/send_redirects", "0"})
+		}
+	}
+	if forwards(lvs.NAT) {
+		out = append(out, setting{"net/ipv4/ip_forward", "1"})
+	}
+	return append(out,
+		setting{"net/ipv4/vs/expire_nodest_conn", flag(cfg.IPVS.ExpireNodestConn)},
+		setting{"net/ipv4/vs/expire_quiescent_template", flag(cfg.IPVS.ExpireQuiescentTemplate)},
+		setting{"net/ipv4/vs/conn_reuse_mode", strconv.Itoa(cfg.IPVS.ConnReuseMode)},
+	)
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+// interfaces lists the devices of the VRRP instances and their addresses.
+func interfaces(cfg *config.Config) []string {
+	var out []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, v := range cfg.Instances {
+		add(v.Interface)
+		for _, a := range slices.Concat(v.Router.Addresses, v.Router.Excluded) {
+			add(a.Device)
+		}
+	}
+	return out
+}
+
+// tuned are the kernel parameters in force, with the functions that undo them.
+type tuned struct {
+	sysctl *sysctl.Sysctl
+	undo   map[setting]func() error
+	failed map[string]string // by name: why it could not be set
+	order  []setting
+}
+
+// openSysctls puts back what a killed predecessor left and the configuration
+// does not want any more, simply by knowing what was there before it.
+func openSysctls(root, state string) (*tuned, error) {
+	s, err := sysctl.Open(sysctl.Config{Root: root, State: state})
+	if err != nil {
+		return nil, err
+	}
+	return &tuned{sysctl: s, undo: map[setting]func() error{}, failed: map[string]string{}}, nil
+}
+
+// set makes the kernel's parameters those of the list: what is new is set and
+// what is no longer wanted is put back. A parameter that cannot be set (a
+// container often may not) is reported and does not stop the director.
+func (t *tuned) set(want []setting, event func(kind, object, text string)) {
+	for old, undo := range t.undo {
+		if slices.Contains(want, old) {
+			continue
+		}
+		if err := undo(); err != nil {
+			event("sysctl", old.name, "cannot put back: "+err.Error())
+		}
+		delete(t.undo, old)
+	}
+	t.order, t.failed = want, map[string]string{}
+	for _, s := range want {
+		if t.undo[s] != nil {
+			continue
+		}
+		undo, err := t.sysctl.Set(s.name, s.value)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			t.failed[s.name] = "this kernel does not have it"
+		case err != nil:
+			t.failed[s.name] = err.Error()
+			event("sysctl", s.name, fmt.Sprintf("cannot set to %s: %v", s.value, err))
+		default:
+			t.undo[s] = undo
+		}
+	}
+}
+
+// status shows the parameters and what deviates.
+func (t *tuned) status() []control.Sysctl {
+	var out []control.Sysctl
+	deviations := t.sysctl.Verify()
+	for _, s := range t.order {
+		c := control.Sysctl{Name: s.name, Value: s.value, Error: t.failed[s.name]}
+		for _, d := range deviations {
+			if d.Name == s.name {
+				c.Error = fmt.Sprintf("somebody else set it to %q", d.Have)
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,182 @@
+// Package metrics renders the director's state for Prometheus. Everything is
+// computed from one snapshot at scrape time, so a real server that is gone
+// leaves no stale series.
+package metrics
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/version"
+)
+
+// Source gives the state to render.
+type Source func(context.Context) (control.Snapshot, error)
+
+// scrapeTime bounds how long a scrape waits for the director.
+const scrapeTime = 5 * time.Second
+
+// New returns a registry that renders what source says at each scrape.
+func New(source Source) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(&collector{source})
+	return r
+}
+
+type collector struct{ source Source }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("edgekeeper_"+name, help, labels, nil)
+}
+
+var (
+	up            = desc("up", "Whether the director answered this scrape.")
+	buildInfo     = desc("build_info", "Always 1; the labels tell the build.", "version", "revision", "goversion")
+	configRefused = desc("config_refused", "Whether the newest configuration was refused.")
+	configLoaded  = desc("config_loaded_timestamp_seconds", "When the configuration in force was taken.")
+
+	vrrpState    = desc("vrrp_state", "1 for the state the VRRP instance is in.", "instance", "state")
+	vrrpPriority = desc("vrrp_priority", "Effective priority.", "instance")
+	vrrpSent     = desc("vrrp_adverts_sent_total", "Adverts sent.", "instance")
+	vrrpReceived = desc("vrrp_adverts_received_total", "Adverts accepted.", "instance")
+	vrrpDropped  = desc("vrrp_adverts_dropped_total", "Adverts dropped, by reason.", "instance", "reason")
+	vrrpLate     = desc("vrrp_loop_lateness_max_seconds", "How late the VRRP loop woke at worst.", "instance")
+	vrrpMismatch = desc("vrrp_mismatches_total", "Things seen that do not fit between us and a peer.", "instance", "peer")
+	vipPresent   = desc("vip_present", "Whether this host holds the virtual address.", "instance", "address")
+
+	poolServers = desc("pool_servers", "Real servers of the pool, by state.", "pool", "state")
+	poolHeld    = desc("pool_held", "Whether the pool is held by the mass-removal guard.", "pool")
+	poolPanic   = desc("pool_panic", "Whether the pool is in panic.", "pool")
+	poolQuorum  = desc("pool_quorum_lost", "Whether the pool has lost its quorum.", "pool")
+	weight      = desc("server_weight", "Weight in the kernel's table.", "pool", "remote_address", "remote_port")
+	active      = desc("server_active_connections", "Active connections in the kernel's table.", "pool", "remote_address", "remote_port")
+	inactive    = desc("server_inactive_connections", "Inactive connections in the kernel's table.", "pool", "remote_address", "remote_port")
+	connections = desc("server_connections_total", "Connections since the real server was added to the kernel's table.", "pool", "remote_address", "remote_port")
+	inBytes     = desc("server_incoming_bytes_total", "Bytes to the real server since it was added to the kernel's table.", "pool", "remote_address", "remote_port")
+	outBytes    = desc("server_outgoing_bytes_total", "Bytes from the real server since it was added to the kernel's table.", "pool", "remote_address", "remote_port")
+
+	inSync = desc("ipvs_in_sync", "Whether the kernel's table is what is wanted.")
+	ops    = desc("ipvs_changes_total", "Changes applied to the kernel's table.", "op")
+	drift  = desc("ipvs_drift_repaired_total", "Changes that repaired somebody else's.")
+
+	sourceUp    = desc("source_up", "Whether the source of the query answers.", "source", "query")
+	sourceCount = desc("source_instances", "Instances in the last good answer.", "source", "query")
+	kvUp        = desc("kv_up", "Whether the KV answers.")
+	kvKeys      = desc("kv_keys", "Keys below the prefix.")
+	kvRefused   = desc("kv_refused", "Keys whose value changes nothing because it is wrong.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		up, buildInfo, configRefused, configLoaded,
+		vrrpState, vrrpPriority, vrrpSent, vrrpReceived, vrrpDropped, vrrpLate, vrrpMismatch, vipPresent,
+		poolServers, poolHeld, poolPanic, poolQuorum, weight, active, inactive, connections, inBytes, outBytes,
+		inSync, ops, drift, sourceUp, sourceCount, kvUp, kvKeys, kvRefused,
+	} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	e := emitter{out}
+	build := version.Get()
+	e.gauge(buildInfo, 1, build.Version, build.Revision, build.Go)
+	s, err := c.source(ctx)
+	e.flag(up, err == nil)
+	if err != nil {
+		return
+	}
+	e.flag(configRefused, s.Config.Refused != "")
+	e.gauge(configLoaded, float64(s.Config.LoadedAt.UnixMilli())/1000)
+	for _, r := range s.VRRP {
+		e.router(r)
+	}
+	for _, p := range s.Pools {
+		e.pool(p)
+	}
+	e.flag(inSync, s.IPVS.InSync)
+	for verb, n := range s.IPVS.Ops {
+		e.counter(ops, n, verb)
+	}
+	e.counter(drift, s.IPVS.Drift)
+	for _, src := range s.Sources {
+		e.flag(sourceUp, src.Error == "", src.Source, src.Query)
+		e.gauge(sourceCount, float64(src.Instances), src.Source, src.Query)
+	}
+	e.flag(kvUp, s.KV.Error == "")
+	e.gauge(kvKeys, float64(s.KV.Keys))
+	e.gauge(kvRefused, float64(len(s.KV.Rejected)))
+}
+
+type emitter struct{ out chan<- prometheus.Metric }
+
+func (e emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	e.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (e emitter) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	e.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (e emitter) flag(d *prometheus.Desc, on bool, labels ...string) {
+	v := 0.0
+	if on {
+		v = 1
+	}
+	e.gauge(d, v, labels...)
+}
+
+func (e emitter) router(r control.Router) {
+	for _, state := range []string{"INIT", "BACKUP", "MASTER", "FAULT"} {
+		e.flag(vrrpState, r.State == state, r.Name, state)
+	}
+	e.gauge(vrrpPriority, float64(r.Priority), r.Name)
+	e.counter(vrrpSent, r.Sent, r.Name)
+	e.counter(vrrpReceived, r.Received, r.Name)
+	for reason, n := range r.Dropped {
+		e.counter(vrrpDropped, n, r.Name, reason)
+	}
+	e.gauge(vrrpLate, r.LatestMS/1000, r.Name)
+	peers := map[string]uint64{}
+	for _, m := range r.Mismatch {
+		peers[m.Peer] += m.Count
+	}
+	for peer, n := range peers {
+		e.counter(vrrpMismatch, n, r.Name, peer)
+	}
+	for _, a := range r.Addresses {
+		e.flag(vipPresent, a.Present, r.Name, a.Prefix.Addr().String())
+	}
+}
+
+func (e emitter) pool(p control.Pool) {
+	e.flag(poolHeld, p.Held != "", p.Name)
+	e.flag(poolPanic, p.Panic, p.Name)
+	e.flag(poolQuorum, p.QuorumLost, p.Name)
+	states := map[string]int{}
+	for _, s := range p.Servers {
+		states[s.State.String()]++
+		if k := s.Kernel; k != nil {
+			l := []string{p.Name, s.Addr.Addr().String(), portText(s.Addr.Port())}
+			e.gauge(weight, float64(k.Weight), l...)
+			e.gauge(active, float64(k.Active), l...)
+			e.gauge(inactive, float64(k.Inactive), l...)
+			e.counter(connections, k.Connections, l...)
+			e.counter(inBytes, k.InBytes, l...)
+			e.counter(outBytes, k.OutBytes, l...)
+		}
+	}
+	for state, n := range states {
+		e.gauge(poolServers, float64(n), p.Name, state)
+	}
+}
+
+func portText(p uint16) string { return strconv.Itoa(int(p)) }

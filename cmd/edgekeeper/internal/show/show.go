@@ -1,0 +1,250 @@
+// Package show renders the director's state as text for people. Every function
+// is pure: a value in, text out.
+package show
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+)
+
+// Status writes the overview: who holds which address, what each pool serves,
+// and everything that needs somebody's eyes.
+func Status(w io.Writer, s control.Snapshot) error {
+	fmt.Fprintf(w, "router %s, version %s, up %s, config %s\n", s.RouterID, s.Version, age(s.At, s.Started), s.Config.Path)
+	if err := Routers(w, s); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if err := Pools(w, s); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, ipvs(s.IPVS))
+	if t := s.IPVS.Timeouts; t != nil {
+		fmt.Fprintf(w, "Timeouts: tcp %gs, tcp fin %gs, udp %gs\n", t.TCP, t.TCPFin, t.UDP)
+	}
+	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
+	if notes := Notes(s); len(notes) > 0 {
+		fmt.Fprintln(w, "\nNeeds attention:")
+		for _, n := range notes {
+			fmt.Fprintln(w, "  "+n)
+		}
+	}
+	return nil
+}
+
+// Notes lists, a sentence each, what a person should look at: refused settings,
+// silent sources, held pools, drift, mismatched peers.
+func Notes(s control.Snapshot) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if s.Config.Refused != "" {
+		add("configuration refused, the one before it stays: %s", s.Config.Refused)
+	}
+	for _, r := range s.VRRP {
+		if r.Error != "" {
+			add("vrrp %s: %s", r.Name, r.Error)
+		}
+		for _, m := range r.Mismatch {
+			add("vrrp %s: peer %s: %s (%d times, last %s ago)", r.Name, m.Peer, m.What, m.Count, age(s.At, m.Last))
+		}
+	}
+	for _, p := range s.Pools {
+		switch {
+		case p.Held != "":
+			add("pool %s is HELD: %s", p.Name, p.Held)
+		case p.Hold != "":
+			add("pool %s is frozen by %s", p.Name, p.Hold)
+		}
+		if p.Panic {
+			add("pool %s is in panic: too few healthy real servers, so all are used", p.Name)
+		}
+		if p.QuorumLost {
+			add("pool %s has lost its quorum", p.Name)
+		}
+		if p.Stale {
+			add("pool %s is built from the last known good catalog, not from a live one", p.Name)
+		}
+		for _, q := range p.Waiting {
+			add("pool %s waits for the first answer to %s", p.Name, q)
+		}
+	}
+	for _, src := range s.Sources {
+		if src.Error != "" {
+			add("%s %s: %s; the last good answer stands", src.Source, src.Query, src.Error)
+		}
+	}
+	if s.KV.Error != "" {
+		add("kv: %s; the last good settings stand", s.KV.Error)
+	}
+	for _, r := range s.KV.Rejected {
+		add("kv: %s", r)
+	}
+	if s.IPVS.Error != "" {
+		add("ipvs: %s", s.IPVS.Error)
+	}
+	if s.IPVS.LastDrift != "" {
+		add("ipvs: somebody else changed our table, repaired: %s", s.IPVS.LastDrift)
+	}
+	for _, c := range s.Sysctls {
+		if c.Error != "" {
+			add("sysctl %s: %s", c.Name, c.Error)
+		}
+	}
+	return out
+}
+
+func ipvs(i control.IPVS) string {
+	state := "in sync"
+	if !i.InSync {
+		state = "not in sync"
+	}
+	var ops uint64
+	for _, n := range i.Ops {
+		ops += n
+	}
+	return fmt.Sprintf("IPVS: %s, %d changes applied, %d of them repaired drift; at start %d virtual servers with %d real servers were adopted",
+		state, ops, i.Drift, i.Adopted.Services, i.Adopted.Servers)
+}
+
+// Routers writes the VRRP instances.
+func Routers(w io.Writer, s control.Snapshot) error {
+	t := table(w, "VRRP", "STATE", "SINCE", "PRIORITY", "ADDRESS", "HELD", "LEASE", "MASTER HEARD", "REASON")
+	for _, r := range s.VRRP {
+		for i, a := range r.Addresses {
+			held := "-"
+			if a.Present {
+				held = "yes"
+			}
+			row := []string{"", "", "", "", a.Prefix.String() + " " + cmp.Or(a.Label, a.Device), held, "", "", ""}
+			if i == 0 {
+				row[0], row[1], row[2] = r.Name, r.State, age(s.At, r.Since)
+				row[3], row[6] = priority(r), r.Lease
+				row[7], row[8] = heard(r), r.Reason
+			}
+			t.row(row...)
+		}
+		if len(r.Addresses) == 0 {
+			t.row(r.Name, r.State, age(s.At, r.Since), priority(r), "-", "-", r.Lease, heard(r), r.Reason)
+		}
+	}
+	return t.flush()
+}
+
+func priority(r control.Router) string {
+	if r.PriorityFrom == "" || r.PriorityFrom == "config" {
+		return fmt.Sprint(r.Priority)
+	}
+	return fmt.Sprintf("%d (%s)", r.Priority, r.PriorityFrom)
+}
+
+func heard(r control.Router) string {
+	if r.Master == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%s (%d)", r.Master, r.MasterPriority)
+}
+
+// Pools writes every virtual server with its real servers.
+func Pools(w io.Writer, s control.Snapshot) error {
+	t := table(w, "POOL", "REAL SERVER", "NAME", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "REASON")
+	for _, p := range s.Pools {
+		t.row(p.Name, p.Service+" "+p.Scheduler+" "+p.Forward, "", poolState(p), "", "", "", "")
+		for _, srv := range p.Servers {
+			weight, active, inactive := "-", "-", "-"
+			if k := srv.Kernel; k != nil {
+				weight, active, inactive = fmt.Sprint(k.Weight), fmt.Sprint(k.Active), fmt.Sprint(k.Inactive)
+				if int(k.Weight) != srv.Configured {
+					weight += fmt.Sprintf(" of %d", srv.Configured)
+				}
+			}
+			t.row("", srv.Addr.String(), cmp.Or(srv.ID, srv.Node, "-"), srv.State.String(), weight, active, inactive, srv.Reason)
+		}
+	}
+	return t.flush()
+}
+
+func poolState(p control.Pool) string {
+	var words []string
+	for _, flag := range []struct {
+		on   bool
+		word string
+	}{{p.Held != "", "HELD"}, {p.Hold != "", "frozen"}, {p.Panic, "PANIC"}, {p.QuorumLost, "quorum lost"}, {p.Stale, "stale"}} {
+		if flag.on {
+			words = append(words, flag.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Connections writes the IPVS connection table, like `ipvsadm -Lnc`.
+func Connections(w io.Writer, list []control.Connection) error {
+	t := table(w, "PRO", "EXPIRE", "STATE", "CLIENT", "VIRTUAL", "REAL SERVER")
+	for _, c := range list {
+		left := time.Duration(c.Expires * float64(time.Second)).Round(time.Second)
+		t.row(c.Protocol, left.String(), c.State, c.Client.String(), c.Virtual.String(), c.Server.String())
+	}
+	return t.flush()
+}
+
+// Events writes events, a line each.
+func Events(w io.Writer, list []control.Event) error {
+	for _, e := range list {
+		if _, err := fmt.Fprintf(w, "%s %-7s %-12s %s\n", e.At.Format("2006-01-02T15:04:05.000Z07:00"), e.Kind, e.Object, e.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Handovers writes the outcome of a handover.
+func Handovers(w io.Writer, list []control.Handover) error {
+	for _, h := range list {
+		if _, err := fmt.Fprintf(w, "%s: %s is master, %.0f ms after the order\n", h.Instance, h.To, h.Seconds*1000); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func age(now, then time.Time) string {
+	if then.IsZero() {
+		return "-"
+	}
+	return now.Sub(then).Round(time.Second).String()
+}
+
+// grid is a table with aligned columns and no trailing blanks.
+type grid struct {
+	text *bytes.Buffer
+	tabs *tabwriter.Writer
+	to   io.Writer
+}
+
+func table(w io.Writer, head ...string) grid {
+	var text bytes.Buffer
+	g := grid{&text, tabwriter.NewWriter(&text, 2, 8, 2, ' ', 0), w}
+	g.row(head...)
+	return g
+}
+
+func (g grid) row(cells ...string) { fmt.Fprintln(g.tabs, strings.Join(cells, "\t")) }
+
+func (g grid) flush() error {
+	if err := g.tabs.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(g.text.String()) {
+		if _, err := fmt.Fprintln(g.to, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}

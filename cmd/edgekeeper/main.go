@@ -1,0 +1,68 @@
+// Command edgekeeper puts a highly available virtual IP in front of services
+// that live in Consul: `director` speaks VRRP and keeps the kernel's IPVS table
+// equal to the catalog, `realserver` prepares web nodes for direct routing, and
+// the other commands show and change what they do.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/version"
+)
+
+func main() {
+	// Nomad stops tasks with SIGINT, systemd with SIGTERM: both mean hand over.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := &cli.App{
+		Name:                 "edgekeeper",
+		Usage:                "highly available virtual IPs for services in Consul",
+		Version:              version.String(),
+		HideVersion:          true, // `edgekeeper version` tells it
+		Suggest:              true,
+		EnableBashCompletion: true,
+		Writer:               stdout,
+		ErrWriter:            stderr,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run prints and returns
+		Commands: []*cli.Command{
+			directorCommand(), realserverCommand(), validateCommand(),
+			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(),
+			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
+			cleanupCommand(), versionCommand(),
+		},
+		CommandNotFound: func(c *cli.Context, name string) {
+			fmt.Fprintf(stderr, "edgekeeper: no command %q; `edgekeeper help` lists them\n", name)
+		},
+	}
+	err := app.RunContext(ctx, args)
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "edgekeeper: "+strings.TrimRight(line, "\n"))
+	}
+	return 1
+}
+
+// exitCode ends the process with that code; whoever returns it has already said why.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
