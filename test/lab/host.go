@@ -115,7 +115,7 @@ func (j *job) do(ctx context.Context) (code int, err error) {
 	if err := guest.Packages(ctx, map[string]string{"keepalived": "keepalived", "ipvsadm": "ipvsadm", "ip": "iproute2"}, say); err != nil {
 		return 1, err
 	}
-	env := append(os.Environ(), "LAB_OUT="+j.out, "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	env := append(environment(), "LAB_OUT="+j.out)
 	env = append(env, j.programs(ctx)...)
 	args := append([]string{"inside"}, j.args...)
 	here, err := j.here()
@@ -133,6 +133,18 @@ func (j *job) do(ctx context.Context) (code int, err error) {
 		}
 	}
 	return code, err
+}
+
+// environment is what the site's processes get of the caller's environment:
+// what the lab knows, and no proxies, credentials or settings of other programs.
+func environment() []string {
+	env := []string{"PATH=" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin", "HOME=/tmp", "LANG=C.UTF-8"}
+	for _, v := range os.Environ() {
+		if strings.HasPrefix(v, "LAB_") || strings.HasPrefix(v, "TERM=") || strings.HasPrefix(v, "CATALOG=") {
+			env = append(env, v)
+		}
+	}
+	return env
 }
 
 // programs finds or builds what the scenarios need, and returns the variables

@@ -1,0 +1,170 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/lab/site"
+)
+
+// Nomad is a Nomad server on the management host, with a client agent on each
+// director and web host. Clients carry meta role ("director" or "web"), and
+// directors router_id and priority.
+type Nomad struct {
+	Binary string
+	Dir    string
+	Consul string // address of Consul, empty for none
+	site   *site.Site
+	path   []string
+	agents []*site.Proc
+}
+
+const nomadServer = `
+name                 = "mgmt"
+data_dir             = %q
+bind_addr            = %q
+disable_update_check = true
+log_level            = "INFO"
+server {
+  enabled          = true
+  bootstrap_expect = 1
+  raft_multiplier  = 1
+  heartbeat_grace  = "30s"
+}
+`
+
+// cpu_total_compute: an emulated processor has no clock rate to fingerprint.
+const nomadClient = `
+name                 = %[1]q
+data_dir             = %[2]q
+bind_addr            = %[3]q
+disable_update_check = true
+log_level            = "INFO"
+client {
+  enabled           = true
+  servers           = [%[4]q]
+  network_interface = "eth1"
+  cpu_total_compute = 4000
+  memory_total_mb   = 2048
+  cgroup_parent     = "nomad-%[1]s.slice"
+  options {
+    "fingerprint.denylist" = "env_aws,env_azure,env_gce,env_digitalocean"
+    "driver.allowlist"     = "raw_exec"
+  }
+  meta {
+%[5]s  }
+}
+plugin "raw_exec" {
+  config { enabled = true }
+}
+`
+
+const nomadNoConsul = `
+consul {
+  auto_advertise   = false
+  server_auto_join = false
+  client_auto_join = false
+}
+`
+
+// NewNomad prepares Nomad's agents. path lists folders that tasks find their
+// programs in, in addition to the usual.
+func NewNomad(s *site.Site, binary, dir, consul string, path ...string) *Nomad {
+	return &Nomad{Binary: binary, Dir: dir, Consul: consul, site: s, path: path}
+}
+
+// Address is where the site reaches the server's API.
+func (n *Nomad) Address() string { return "http://" + n.site.Mgmt().Mgmt.Addr().String() + ":4646" }
+
+// Start starts all agents and waits until every client is ready.
+func (n *Nomad) Start(ctx context.Context) error {
+	mgmt := n.site.Mgmt()
+	if err := n.agent(mgmt, fmt.Sprintf(nomadServer, filepath.Join(n.Dir, "mgmt"), mgmt.Mgmt.Addr())); err != nil {
+		return err
+	}
+	hosts := slices.Concat(n.site.Directors(), n.site.Webs())
+	for _, h := range hosts {
+		meta := map[string]string{"role": "web"}
+		if slices.Contains(n.site.Directors(), h) {
+			meta = map[string]string{"role": "director", "router_id": "lvs" + h.Name[1:], "priority": map[string]string{"d1": "100", "d2": "90"}[h.Name]}
+		}
+		var b strings.Builder
+		for k, v := range meta {
+			fmt.Fprintf(&b, "    %s = %q\n", k, v)
+		}
+		err := n.agent(h, fmt.Sprintf(nomadClient, h.Name, filepath.Join(n.Dir, h.Name), h.Mgmt.Addr(), mgmt.Mgmt.Addr().String()+":4647", b.String()))
+		if err != nil {
+			return err
+		}
+	}
+	for {
+		out, err := n.CLI("node", "status", "-t", "{{range .}}{{.Name}}={{.Status}} {{end}}")
+		if err == nil && strings.Count(out, "=ready") == len(hosts) {
+			return nil
+		}
+		for _, p := range n.agents {
+			if !p.Running() {
+				return fmt.Errorf("start Nomad on %s: it ended; see %s", p.Host.Name, p.Log)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for Nomad's clients: %w (have %q, %v)", context.Cause(ctx), out, err)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (n *Nomad) agent(h *site.Host, config string) error {
+	dir := filepath.Join(n.Dir, h.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("create Nomad's folder: %w", err)
+	}
+	if n.Consul == "" {
+		config += nomadNoConsul
+	} else {
+		config += fmt.Sprintf("consul {\n  address = %q\n}\n", n.Consul)
+	}
+	file := filepath.Join(dir, "nomad.hcl")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		return fmt.Errorf("write Nomad's configuration: %w", err)
+	}
+	path := strings.Join(append(slices.Clone(n.path), os.Getenv("PATH")), ":")
+	p, err := n.site.Start(h, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", file}, Env: []string{"PATH=" + path}})
+	n.agents = append(n.agents, p)
+	return err
+}
+
+// CLI runs a nomad command on the management host.
+func (n *Nomad) CLI(args ...string) (string, error) {
+	env := []string{"NOMAD_ADDR=" + n.Address(), "NOMAD_CLI_NO_COLOR=1"}
+	return n.site.RunEnv(n.site.Mgmt(), env, append([]string{n.Binary}, args...)...)
+}
+
+// RunJob runs a job file with variables, NAME=value each, without waiting for
+// its deployment.
+func (n *Nomad) RunJob(file string, vars ...string) error {
+	args := []string{"job", "run", "-detach"}
+	for _, v := range vars {
+		args = append(args, "-var", v)
+	}
+	_, err := n.CLI(append(args, file)...)
+	return err
+}
+
+// StopJob stops a job without waiting for the end of its tasks.
+func (n *Nomad) StopJob(name string) error {
+	_, err := n.CLI("job", "stop", "-detach", name)
+	return err
+}
+
+// Running returns how many allocations of a job run.
+func (n *Nomad) Running(job string) (int, error) {
+	out, err := n.CLI("job", "allocs", "-t", `{{range .}}{{.ClientStatus}} {{end}}`, job)
+	return strings.Count(out, "running"), err
+}
