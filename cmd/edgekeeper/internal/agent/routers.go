@@ -16,6 +16,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
+	"github.com/edgekeeper/edgekeeper/vrrp/vip"
 )
 
 // routers are the VRRP instances that run. set, priorities and status are called
@@ -92,7 +93,7 @@ func (r *routers) set(want []config.VRRP) error {
 
 func (r *routers) start(cfg config.VRRP) (*router, error) {
 	a, name := r.agent, cfg.Router.Name
-	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(a.addressFolder(), url.PathEscape(name)+".json"), a.log)
+	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(a.addressFolder(), url.PathEscape(name)+vip.StateSuffix), a.log)
 	if err != nil {
 		return nil, fmt.Errorf("vrrp %s: %w", name, err)
 	}
