@@ -99,7 +99,7 @@ func (b *block) usable(what string, a netip.Addr, at hcl.Range) bool {
 	case a.Is4In6():
 		b.addf(at, "%s: write the IPv4 address as %s", what, a.Unmap())
 	case a.Zone() != "":
-		b.addf(at, "%s: %s names an interface, write the address without %%%s", what, a, a.Zone())
+		b.addf(at, "%s: %q names an interface, write the address without %q", what, a, "%"+a.Zone())
 	case a.IsUnspecified() || a.IsMulticast():
 		b.addf(at, "%s: %s is not the address of a host", what, a)
 	default:

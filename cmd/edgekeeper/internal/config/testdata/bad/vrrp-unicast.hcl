@@ -18,6 +18,6 @@ vrrp "VI_2" {
 # want: 5:50: unicast_peers: 2001:db8::7 is IPv6, the virtual addresses are IPv4
 # want: 5:65: unicast_peers: "peer" is not an IP address
 # want: 5:73: unicast_peers: 192.0.2.8 is listed twice
-# want: 5:86: unicast_peers: fe80::1%eth0 names an interface, write the address without %eth0
+# want: 5:86: unicast_peers: "fe80::1%eth0" names an interface, write the address without "%eth0"
 # want: 12:23: source_address: 2001:db8::7 is IPv6, the virtual addresses are IPv4
 # want: 13:23: unicast_peers is empty; leave it out for multicast
