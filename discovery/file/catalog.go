@@ -23,6 +23,7 @@ import (
 type Catalog struct {
 	folder string
 	log    *slog.Logger
+	poll   time.Duration
 
 	mu      sync.Mutex
 	want    []discovery.Query
@@ -34,7 +35,7 @@ func NewCatalog(folder string, log *slog.Logger) *Catalog {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Catalog{folder: folder, log: log, changed: make(chan struct{}, 1)}
+	return &Catalog{folder: folder, log: log, poll: pollAll, changed: make(chan struct{}, 1)}
 }
 
 // Set says what to answer from now on. Queries of other catalogs are left out.
@@ -58,7 +59,7 @@ func (c *Catalog) Set(queries []discovery.Query) {
 // goroutine and may block.
 func (c *Catalog) Run(ctx context.Context, emit func(discovery.Answer)) error {
 	r := &run{folder: c.folder, log: c.log, files: make(map[string]*known), sent: make(map[discovery.Query]discovery.Answer)}
-	watchFolder(ctx, c.folder, c.changed, c.log, func() {
+	watchFolder(ctx, c.folder, c.poll, c.changed, c.log, func() {
 		c.mu.Lock()
 		want := c.want
 		c.mu.Unlock()

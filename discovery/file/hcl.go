@@ -13,6 +13,9 @@ import (
 // attributes on one line and takes ${ } for an expression.
 func parseHCL(name string, data []byte) (n *node, err error) {
 	at := pos{name, 1, 1}
+	if tooDeep(data) {
+		return nil, at.errorf("nested too deeply")
+	}
 	// The parser and Token.Value panic on some malformed literals.
 	defer func() {
 		if r := recover(); r != nil {
@@ -33,6 +36,24 @@ func parseHCL(name string, data []byte) (n *node, err error) {
 	}
 	c := hclConverter{name: name, at: &at}
 	return c.object(items, at, 0)
+}
+
+// tooDeep looks for brackets that would take the recursive parser to the end of
+// its stack, which no recover can catch. Brackets in strings count too, so the
+// bound is far above what a file needs.
+func tooDeep(data []byte) bool {
+	depth := 0
+	for _, b := range data {
+		switch b {
+		case '[', '{':
+			if depth++; depth > 1000 {
+				return true
+			}
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+	}
+	return false
 }
 
 type hclConverter struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -23,8 +24,9 @@ func parseJSON(name string, data []byte) (*node, error) {
 	if n.kind != object {
 		return nil, n.at.errorf("expected an object, found %s", n.kind)
 	}
+	end := p.next()
 	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, p.at(p.dec.InputOffset()).errorf("unexpected content after the object")
+		return nil, end.errorf("unexpected content after the object")
 	}
 	return n, nil
 }
@@ -54,12 +56,15 @@ func (p *jsonParser) at(off int64) pos {
 }
 
 // next gives the place of the token that comes next.
-func (p *jsonParser) next() pos {
+func (p *jsonParser) next() pos { return p.at(p.skip(" \t\r\n,:")) }
+
+// skip gives the offset of the next byte that is none of those.
+func (p *jsonParser) skip(set string) int64 {
 	off := p.dec.InputOffset()
-	for int(off) < len(p.data) && bytes.IndexByte([]byte(" \t\r\n,:"), p.data[off]) >= 0 {
+	for off < int64(len(p.data)) && strings.IndexByte(set, p.data[off]) >= 0 {
 		off++
 	}
-	return p.at(off)
+	return off
 }
 
 func (p *jsonParser) place(err error) error {
@@ -71,7 +76,9 @@ func (p *jsonParser) place(err error) error {
 	case errors.As(err, &placed):
 		return err
 	case errors.As(err, &syntax):
-		return p.at(max(syntax.Offset-1, 0)).errorf("%s", syntax.Error())
+		// SyntaxError.Offset counts from different beginnings; the decoder's own
+		// offset is where the wrong token begins.
+		return p.at(p.skip(" \t\r\n")).errorf("%s", syntax.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return p.at(int64(len(p.data))).errorf("unexpected end of file")
 	}

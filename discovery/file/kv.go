@@ -53,7 +53,7 @@ func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 		index uint64
 		pairs map[string]discovery.Pair // of the last good answer
 	)
-	watchFolder(ctx, filepath.Dir(k.path), k.wrote, k.log, func() {
+	watchFolder(ctx, filepath.Dir(k.path), pollAll, k.wrote, k.log, func() {
 		values, err := k.read()
 		a := discovery.KVAnswer{At: time.Now()}
 		if err != nil {

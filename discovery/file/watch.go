@@ -12,13 +12,13 @@ import (
 const (
 	settle  = 50 * time.Millisecond // of quiet before files are read
 	longest = time.Second           // that a busy folder can put reading off
-	poll    = 5 * time.Second       // between looks without being told
+	pollAll = 5 * time.Second       // between looks without being told
 )
 
 // watchFolder calls look at once, and again when something in the folder has
 // changed and settled, when kick says so, and every few seconds. It returns
 // when ctx ends.
-func watchFolder(ctx context.Context, folder string, kick <-chan struct{}, log *slog.Logger, look func()) {
+func watchFolder(ctx context.Context, folder string, poll time.Duration, kick <-chan struct{}, log *slog.Logger, look func()) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("folder cannot be watched, it is looked through instead", "folder", folder, "every", poll, "error", err)
