@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/edgekeeper/edgekeeper/test/binaries"
 	"github.com/edgekeeper/edgekeeper/test/lab/guest"
 	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
@@ -39,6 +41,7 @@ func cmdRun(ctx context.Context, args []string) (int, error) {
 	j := job{}
 	fs.StringVar(&j.json, "json", "", "write the results to this file")
 	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
+	fs.StringVar(&j.out, "out", "", "results folder (default test/lab/out)")
 	fs.DurationVar(&j.limit, "limit", 0, "limit for the whole run (default: the sum of the scenarios' limits)")
 	if err := fs.Parse(args); err != nil {
 		return 2, err
@@ -62,6 +65,7 @@ func cmdDemo(ctx context.Context, args []string) (int, error) {
 	j := job{args: []string{"demo"}}
 	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
 	fs.StringVar(&j.json, "json", "", "write the results to this file")
+	fs.StringVar(&j.out, "out", "", "results folder (default test/lab/out)")
 	if err := fs.Parse(args); err != nil {
 		return 2, err
 	}
@@ -78,6 +82,24 @@ func demoScenario() string {
 		return "demo-consul"
 	}
 	return "demo"
+}
+
+// cmdExec runs a program where the lab would run: for tests of other packages
+// that need a kernel with IPVS. Paths are the same in the guest as here.
+func cmdExec(ctx context.Context, args []string) (int, error) {
+	fs := flag.NewFlagSet("lab exec", flag.ContinueOnError)
+	j := job{}
+	fs.StringVar(&j.on, "on", "auto", "where: host, guest, or auto")
+	fs.StringVar(&j.out, "out", "", "folder that is writable from a guest (default test/lab/out)")
+	fs.DurationVar(&j.limit, "limit", 10*time.Minute, "time limit")
+	if err := fs.Parse(args); err != nil {
+		return 2, err
+	}
+	if fs.NArg() == 0 {
+		return 2, fmt.Errorf("exec: no program given")
+	}
+	j.args = append([]string{"exec", "--"}, fs.Args()...)
+	return j.do(ctx)
 }
 
 func cmdShell(ctx context.Context, args []string) (int, error) {
@@ -99,7 +121,17 @@ func (j *job) do(ctx context.Context) (code int, err error) {
 	if j.cache, err = binaries.Cache(); err != nil {
 		return 1, err
 	}
-	j.out = filepath.Join(j.project, "test", "lab", "out")
+	if j.out == "" {
+		j.out = filepath.Join(j.project, "test", "lab", "out")
+	}
+	if j.out, err = filepath.Abs(j.out); err != nil {
+		return 1, fmt.Errorf("resolve results folder: %w", err)
+	}
+	unlock, err := lock(ctx, j.out+".lock")
+	if err != nil {
+		return 1, err
+	}
+	defer unlock()
 	if err := os.RemoveAll(j.out); err != nil {
 		return 1, fmt.Errorf("clean results folder: %w", err)
 	}
@@ -227,6 +259,11 @@ func (j *job) runHere(ctx context.Context, args, env []string) (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("find lab binary: %w", err)
 	}
+	unlock, err := lock(ctx, "/run/edgekeeper-lab.lock") // one site at a time on one host
+	if err != nil {
+		return 1, err
+	}
+	defer unlock()
 	ctx, cancel := context.WithTimeout(ctx, j.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, args...)
@@ -269,6 +306,36 @@ func (j *job) static(ctx context.Context) (string, error) {
 		}
 	}
 	return self, nil
+}
+
+// lock makes runs that use the same folder, or the same host, wait for each other.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("create lock: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	for said := false; ; said = true {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !said {
+			say("waiting for another run of the lab to end (%s)", path)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 func copyFile(to, from string) error {

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -42,6 +44,8 @@ func inside(ctx context.Context, args []string) (int, error) {
 		return runScenarios(ctx, fs.Args(), boot, scenario.Options{Out: out, Verbose: *verbose, Print: printLine})
 	case "demo":
 		return runDemo(ctx, boot, out)
+	case "exec":
+		return execute(ctx, fs.Args())
 	case "shell":
 		return shell(ctx, out)
 	}
@@ -89,4 +93,19 @@ func save(out string, r results) error {
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
+}
+
+// execute runs a program and returns its exit status.
+func execute(ctx context.Context, args []string) (int, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err := cmd.Run()
+	var status *exec.ExitError
+	if errors.As(err, &status) && status.Exited() {
+		return status.ExitCode(), nil
+	}
+	if err != nil {
+		return 1, fmt.Errorf("run %s: %w", args[0], err)
+	}
+	return 0, nil
 }

@@ -24,10 +24,13 @@ import (
 
 const usage = `usage: lab COMMAND
 
-  run [-v] [-json FILE] [-on auto|host|guest] [-limit D] [NAME|GLOB ...]
+  run [-v] [-json FILE] [-on auto|host|guest] [-limit D] [-out DIR] [NAME|GLOB ...]
              run scenarios, all by default; exit status 1 if any failed
   list       list the scenarios
-  demo       the demonstration, with a report of measured figures
+  demo [-json FILE] [-on …] [-out DIR]
+             the demonstration, with a report of measured figures
+  exec [-limit D] PROGRAM [ARG ...]
+             run a program where the lab would: a kernel with IPVS, as root
   shell      bring the site up and give a shell in it
 `
 
@@ -57,6 +60,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, list(os.Stdout)
 	case "demo":
 		return cmdDemo(ctx, args[1:])
+	case "exec":
+		return cmdExec(ctx, args[1:])
 	case "shell":
 		return cmdShell(ctx, args[1:])
 	case "inside": // what runs where the site is
