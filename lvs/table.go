@@ -117,6 +117,8 @@ type DestID struct {
 
 // Stats is what the kernel counts for a real server (or, summed, for a virtual
 // server). It is kept apart from identity: two equal tables may count differently.
+// The numbers of connections now are exact; the traffic since creation is up to
+// two seconds old, which is how often the kernel's estimator adds it up.
 type Stats struct {
 	Active, Inactive, Persistent uint32 // connections now
 	Connections                  uint64 // since creation

@@ -257,10 +257,12 @@ func (k *Kernel) check(op lvs.Op) error {
 		}
 		d := op.Dest
 		mixed := d.Addr.Addr().Is4() == op.Service.IPv6()
-		switch {
+		switch { // in the kernel's order
+		case mixed && d.Forward != lvs.TUN:
+			return ErrInvalid
 		case d.Weight > 1<<31-1, d.Lower > d.Upper:
 			return ErrRange
-		case mixed && d.Forward != lvs.TUN, d.Tunnel.Type == lvs.GUE && d.Tunnel.Port == 0:
+		case d.Tunnel.Type == lvs.GUE && d.Tunnel.Port == 0:
 			return ErrInvalid
 		}
 	case lvs.RemoveDest, lvs.RemoveService:

@@ -47,9 +47,8 @@ type Driver interface {
 type Config struct {
 	// Check is the shortest pause between two readings of the kernel's table.
 	// Default 1 s: it bounds how long somebody else's `ipvsadm -C` is felt. So
-	// that this stays cheap, the pause is at least 100 times as long as the
-	// reading takes (1 % of one processor; a table of 1,000 real servers takes
-	// about 5 ms), 10 times while something drains or was just changed.
+	// that this stays cheap, the pause is at least 50 times as long as the
+	// reading takes (2 % of one processor at most), 10 times while something drains or was just changed.
 	Check time.Duration
 	// Resync is the longest pause between two readings, whatever they cost.
 	// Default 30 s.
@@ -68,7 +67,7 @@ type Config struct {
 
 // The shares of time that reading the table may take: one part in so many.
 const (
-	idleShare = 100
+	idleShare = 50
 	busyShare = 10
 	// settle is how soon after a change the table is read back.
 	settle = 100 * time.Millisecond
