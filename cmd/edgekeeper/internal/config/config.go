@@ -4,8 +4,9 @@
 // The contract:
 //
 //   - Load reports every mistake it finds, not the first only, each with its
-//     file, line and column. Where a file does not parse, the mistakes are those
-//     of syntax and those above them: what the rest would mean is not guessed.
+//     file, line and column. What does not parse is left out, what is around it
+//     is checked; but whether one thing contradicts or lacks another is not
+//     judged then, for the other may stand in the part that was left out.
 //   - A Config that Load returns is complete: every field holds what was written
 //     or its documented default, and nothing in it contradicts anything else. It
 //     holds plain values, so that reflect.DeepEqual tells a changed configuration

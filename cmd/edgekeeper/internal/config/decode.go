@@ -91,6 +91,10 @@ func (b *block) child(raw *hclsyntax.Block, first map[string]hcl.Range) {
 			b.addf(raw.TypeRange, "%s is an argument: write %s = …", raw.Type, raw.Type)
 			return
 		}
+		if root.block(raw.Type) != nil {
+			b.addf(raw.TypeRange, "%s belongs at the top of the file, this is within %s; a closing brace may be missing above", raw.Type, b.name())
+			return
+		}
 		b.addf(raw.TypeRange, "%s has no block %q%s", b.owner(), raw.Type, suggest(raw.Type, b.kind.blockNames()))
 		return
 	}
@@ -171,7 +175,7 @@ func (b *block) evaluate(a *argument, expr hclsyntax.Expression) (cty.Value, boo
 		return cty.NilVal, false
 	}
 	if !v.IsWhollyKnown() {
-		b.addf(expr.Range(), "%s has no known value", name)
+		b.addf(expr.Range(), "%s has no value", name)
 		return cty.NilVal, false
 	}
 	return v, true

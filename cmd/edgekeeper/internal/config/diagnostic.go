@@ -53,40 +53,6 @@ func (r *report) addf(at hcl.Range, format string, args ...any) {
 	})
 }
 
-// Titles of the parser's mistakes that want a treatment of their own. It gives
-// them no other identity; tests hold the wording.
-const (
-	// redefined is an argument that is set twice in one block, the only mistake
-	// that the parser reports without having lost its place.
-	redefined = "Attribute redefined"
-	// openQuote is a string without its closing quote. What follows in the file
-	// is inside out, text for code and code for text.
-	openQuote = "Invalid multi-line string"
-)
-
-// syntax takes over what the parser says of a file. It gives the line from which
-// the file was not understood, 0 when it was.
-func (r *report) syntax(s source, diags hcl.Diagnostics) (lost int) {
-	for _, d := range diags {
-		at := hcl.Range{Filename: s.name, Start: hcl.InitialPos}
-		if d.Subject != nil {
-			at = *d.Subject
-		}
-		if d.Summary == redefined {
-			r.addf(at, "%s is set twice in this block", at.SliceBytes(s.text))
-			continue
-		}
-		r.addf(at, "%s", sentence(d))
-		if lost == 0 || at.Start.Line < lost {
-			lost = max(at.Start.Line, 1)
-		}
-		if d.Summary == openQuote {
-			break
-		}
-	}
-	return lost
-}
-
 // sentence makes one line of an HCL diagnostic: its summary and the first
 // sentence of its detail.
 func sentence(d *hcl.Diagnostic) string {

@@ -83,13 +83,8 @@ type source struct {
 func parse(sources []source, env func(string) string, host string) (*Config, error) {
 	r := &report{}
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
-	lost := map[string]int{} // file → line from which it was not understood
 	for _, s := range sources {
-		file, diags := hclsyntax.ParseConfig(s.text, s.name, hcl.InitialPos)
-		if line := r.syntax(s, diags); line > 0 {
-			lost[s.name] = line
-		}
-		body := file.Body.(*hclsyntax.Body)
+		body := r.body(s)
 		for _, name := range slices.Sorted(maps.Keys(body.Attributes)) {
 			attr := body.Attributes[name]
 			if first, dup := whole.Attributes[name]; dup {
@@ -101,19 +96,12 @@ func parse(sources []source, env func(string) string, host string) (*Config, err
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
-	if len(lost) > 0 {
-		// What stands above the lost place is checked, each value by itself; half
-		// of a configuration would only be told that it lacks the other.
-		above := &report{partial: true}
-		open(above, root, "", start, whole)
-		for _, d := range above.list {
-			if line, ok := lost[d.File]; !ok || d.Line < line {
-				r.list = append(r.list, d)
-			}
-		}
+	rootBlock := open(r, root, "", start, whole)
+	if r.partial {
+		// Half of a configuration would only be told that it lacks the other.
 		return nil, r.err()
 	}
-	c := &checker{env: env, host: host, root: open(r, root, "", start, whole)}
+	c := &checker{env: env, host: host, root: rootBlock}
 	cfg := c.config()
 	if err := r.err(); err != nil {
 		return nil, err

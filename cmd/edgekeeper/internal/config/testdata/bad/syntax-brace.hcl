@@ -10,3 +10,4 @@ virtual_server "web" {
 
 # want: 1:1: the configuration has no argument "routerid", did you mean "router_id"?
 # want: 3:13: unclosed configuration block: there is no closing brace for this block before the end of the file
+# want: 8:3: virtual_server has no argument "adress", did you mean "address"?
