@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,11 @@ import (
 // return soon after ctx ends. A panic is a failed attempt.
 type Probe func(ctx context.Context) error
 
-// maxBody is how much of a body is read for BodyPattern.
-const maxBody = 64 << 10
+// What is read of an answer.
+const (
+	maxBody   = 64 << 10 // of its body, for BodyPattern
+	maxAnswer = 1 << 20  // in all
+)
 
 // New makes the probe of a check. It fails on a body pattern that is not RE2
 // and on a method or path that cannot be sent.
@@ -63,7 +67,10 @@ func TCP(target netip.AddrPort) Probe {
 // HTTP makes a probe that sends one HTTP/1.1 request over a connection of its
 // own and looks at the final status, and at the body when there is a pattern. A
 // redirect is not followed: it is a status like any other.
-func HTTP(c discovery.Check) (Probe, error) {
+func HTTP(c discovery.Check) (Probe, error) { return httpProbe(c, nil) }
+
+// httpProbe verifies certificates with roots, or with the system's for nil.
+func httpProbe(c discovery.Check, roots *x509.CertPool) (Probe, error) {
 	spec := c.Spec
 	var pattern *regexp.Regexp
 	if spec.BodyPattern != "" {
@@ -86,7 +93,7 @@ func HTTP(c discovery.Check) (Probe, error) {
 	}
 	req.Header.Set("User-Agent", "edgekeeper-check")
 	req.Close = true
-	conf := tlsConfig(c)
+	conf := tlsConfig(c, roots)
 	return func(ctx context.Context) error {
 		conn, err := dial(ctx, c.Target)
 		if err != nil {
@@ -108,7 +115,7 @@ func HTTP(c discovery.Check) (Probe, error) {
 	}, nil
 }
 
-func tlsConfig(c discovery.Check) *tls.Config {
+func tlsConfig(c discovery.Check, roots *x509.CertPool) *tls.Config {
 	if !c.Spec.TLS {
 		return nil
 	}
@@ -124,6 +131,7 @@ func tlsConfig(c discovery.Check) *tls.Config {
 	}
 	return &tls.Config{
 		ServerName:         name,
+		RootCAs:            roots,
 		InsecureSkipVerify: c.Spec.SkipVerify, //nolint:gosec // asked for in the configuration
 		NextProtos:         []string{"http/1.1"},
 	}
@@ -135,17 +143,15 @@ func exchange(conn net.Conn, req *http.Request, spec discovery.CheckSpec, patter
 	if err := req.Write(conn); err != nil {
 		return err
 	}
+	from := &source{r: conn}
 	// Bounded: headers without end must not fill the memory.
-	in := bufio.NewReaderSize(io.LimitReader(conn, 1<<20), 4096)
+	in := bufio.NewReaderSize(io.LimitReader(from, maxAnswer), 4096)
 	var resp *http.Response
 	for {
 		var err error
 		resp, err = http.ReadResponse(in, req)
 		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) && resp == nil {
-				return errClosed
-			}
-			return err
+			return from.why(err)
 		}
 		// 100 and 103 go before the answer; 101 is one.
 		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
@@ -170,4 +176,36 @@ func exchange(conn net.Conn, req *http.Request, spec discovery.CheckSpec, patter
 		return errBody
 	}
 	return nil
+}
+
+// source keeps how reading ended, which http.ReadResponse hides behind what it
+// thinks of the half line that it got.
+type source struct {
+	r   io.Reader
+	n   int
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += n
+	if err != nil {
+		s.err = err
+	}
+	return n, err
+}
+
+// why gives the cause of a failure to read an answer.
+func (s *source) why(err error) error {
+	switch {
+	case s.n >= maxAnswer:
+		return errLong
+	case s.err != nil && !errors.Is(s.err, io.EOF):
+		return s.err
+	case s.err != nil && s.n == 0:
+		return errClosed
+	case s.err != nil:
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

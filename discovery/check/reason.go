@@ -18,6 +18,7 @@ import (
 // Failures that probes of this package find themselves.
 var (
 	errBody   = errors.New("body does not match")
+	errLong   = errors.New("the answer's header is too long")
 	errClosed = errors.New("connection closed without an answer")
 )
 

@@ -1,0 +1,390 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var spec = discovery.CheckSpec{
+	Type: discovery.TCP, Interval: 6 * time.Second, Timeout: 3 * time.Second, Retries: 3, RetryDelay: time.Second, Rise: 2,
+}
+
+func target(i int) discovery.Check {
+	return discovery.Check{Spec: spec, Target: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)}
+}
+
+// world is a scheduler in virtual time whose probes do what the test says.
+type world struct {
+	*Scheduler
+	mu      sync.Mutex
+	do      map[discovery.Check]Probe // nil: succeeds
+	starts  map[discovery.Check][]time.Duration
+	flying  int
+	most    int
+	said    []string
+	began   time.Time
+	stopped func()
+}
+
+func newWorld(t *testing.T, most int) *world {
+	w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), began: time.Now()}
+	w.Scheduler = NewScheduler(Config{MaxInFlight: most, New: w.probe})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.Run(ctx, w.emit); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	w.stopped = func() {
+		before := time.Now()
+		cancel()
+		wg.Wait()
+		if d := time.Since(before); d != 0 {
+			t.Errorf("Run took %v to stop", d)
+		}
+	}
+	return w
+}
+
+func (w *world) probe(c discovery.Check) (Probe, error) {
+	if c.Spec.BodyPattern == "(" {
+		return nil, errors.New("body pattern: missing )")
+	}
+	return func(ctx context.Context) error {
+		w.mu.Lock()
+		w.starts[c] = append(w.starts[c], time.Since(w.began))
+		w.flying++
+		w.most = max(w.most, w.flying)
+		do := w.do[c]
+		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			w.flying--
+			w.mu.Unlock()
+		}()
+		if do == nil {
+			return nil
+		}
+		return do(ctx)
+	}, nil
+}
+
+func (w *world) emit(c discovery.Check, v discovery.Verdict) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said = append(w.said, fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason))
+}
+
+func (w *world) set(i int, p Probe) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.do[target(i)] = p
+}
+
+// after lets time go by and gives what was emitted.
+func (w *world) after(d time.Duration) []string {
+	time.Sleep(d)
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	said := w.said
+	w.said = nil
+	return said
+}
+
+func (w *world) attempts(i int) []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.starts[target(i)])
+}
+
+func fail(err error) Probe { return func(context.Context) error { return err } }
+
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func pendings(n int) map[discovery.Check]Seed {
+	m := make(map[discovery.Check]Seed)
+	for i := range n {
+		m[target(i)] = discovery.Pending
+	}
+	return m
+}
+
+func expect(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("emitted (-want +got):\n%s", diff)
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.Set(map[discovery.Check]Seed{target(1): discovery.Pending})
+		expect(t, w.after(0), "0s 10.0.0.1 up: ok")
+		expect(t, w.after(time.Hour)) // the same all the time
+		times := w.attempts(1)
+		if n := len(times); n < 599 || n > 602 {
+			t.Errorf("%d attempts in an hour at 6s", n)
+		}
+		for i := 2; i < len(times); i++ {
+			if d := times[i] - times[i-1]; d != spec.Interval {
+				t.Fatalf("attempt %d started %v after the one before", i, d)
+			}
+		}
+
+		// Down after 1+3 failures, each retry a second after the one before
+		// ended.
+		w.set(1, fail(syscall.ECONNREFUSED))
+		n := len(times)
+		said := w.after(10 * time.Second)
+		times = w.attempts(1)[n:]
+		if len(said) != 1 || times[3]-times[0] != 3*time.Second {
+			t.Fatalf("emitted %q, attempts at %v", said, times)
+		}
+		if v := w.Verdicts()[target(1)]; v.Health != discovery.Down || v.Reason != "connection refused" || v.Since.Sub(w.began) != times[3] {
+			t.Errorf("verdict %+v", v)
+		}
+		// While it is down, attempts go on at the interval, and another reason
+		// is news.
+		w.after(6 * time.Second)
+		w.set(1, hang)
+		if said := w.after(12 * time.Second); len(said) != 1 || said[0][len(said[0])-len("10.0.0.1 down: timeout after 3s"):] != "10.0.0.1 down: timeout after 3s" {
+			t.Fatalf("emitted %q", said)
+		}
+		times = w.attempts(1)
+		if d := times[len(times)-1] - times[len(times)-2]; d != spec.Interval {
+			t.Errorf("attempts while down are %v apart", d)
+		}
+		// Up after two successes.
+		n = len(times)
+		w.set(1, nil)
+		if said := w.after(18 * time.Second); len(said) != 1 {
+			t.Fatalf("emitted %q", said)
+		}
+		if v := w.Verdicts()[target(1)]; v.Health != discovery.Up || v.Since.Sub(w.began) != w.attempts(1)[n+1] {
+			t.Errorf("verdict %+v, attempts %v", v, w.attempts(1)[n:])
+		}
+	})
+}
+
+func TestFirstVerdictsComeAtOnceAndAttemptsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		const n = 1000
+		w.Set(pendings(n))
+		if said := w.after(0); len(said) != n {
+			t.Fatalf("%d verdicts at once", len(said))
+		}
+		w.after(30 * time.Second)
+		var perSecond [6]int
+		for i := range n {
+			times := w.attempts(i)
+			perSecond[int(times[len(times)-1]/time.Second)%6]++
+		}
+		for _, k := range perSecond {
+			if k < n/6/2 || k > n/6*2 {
+				t.Fatalf("attempts by second of the interval: %v", perSecond)
+			}
+		}
+	})
+}
+
+func TestConcurrencyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 10)
+		defer w.stopped()
+		for i := range 100 {
+			w.set(i, hang)
+		}
+		w.Set(pendings(100))
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if s := w.Stats(); s.InFlight != 10 || s.Queued != 90 || s.Checks != 100 {
+			t.Errorf("stats %+v", s)
+		}
+		if said := w.after(31 * time.Second); len(said) < 100 {
+			t.Errorf("%d verdicts", len(said))
+		}
+		if w.most != 10 {
+			t.Errorf("%d at once, want 10", w.most)
+		}
+	})
+}
+
+func TestSetKeepsWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.set(2, fail(syscall.EHOSTUNREACH))
+		w.Set(pendings(3))
+		if said := w.after(time.Minute); len(said) != 3 {
+			t.Fatalf("emitted %q", said)
+		}
+		before := w.Verdicts()[target(2)]
+		n := len(w.attempts(2))
+		w.Set(map[discovery.Check]Seed{target(2): discovery.Up, target(3): discovery.Pending})
+		expect(t, w.after(0), "1m0s 10.0.0.3 up: ok") // the new one only
+		w.after(time.Minute)
+		if v := w.Verdicts()[target(2)]; v.Since != before.Since || v.Health != discovery.Down {
+			t.Errorf("verdict %+v, before %+v", v, before)
+		}
+		if more := len(w.attempts(2)) - n; more != 10 {
+			t.Errorf("%d attempts in the minute after Set", more)
+		}
+		if len(w.Verdicts()) != 2 {
+			t.Errorf("verdicts %v", w.Verdicts())
+		}
+		gone := len(w.attempts(1))
+		w.after(time.Minute)
+		if len(w.attempts(1)) != gone {
+			t.Error("a check that was taken out goes on")
+		}
+	})
+}
+
+func TestRemovedInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		defer w.stopped()
+		w.set(0, hang)
+		w.Set(pendings(1))
+		time.Sleep(time.Second)
+		w.Set(map[discovery.Check]Seed{target(1): discovery.Pending})
+		expect(t, w.after(0), "1s 10.0.0.1 up: ok") // the place is free at once
+		w.set(0, nil)
+		w.Set(pendings(2))
+		expect(t, w.after(0), "1s 10.0.0.0 up: ok")
+	})
+}
+
+func TestSeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		for i := range 3 {
+			w.set(i, fail(syscall.ECONNREFUSED))
+		}
+		w.Set(map[discovery.Check]Seed{target(0): discovery.Pending, target(1): discovery.Up, target(2): discovery.Down, target(3): discovery.Up})
+		said := w.after(0)
+		slices.Sort(said)
+		expect(t, said, "0s 10.0.0.0 down: connection refused", "0s 10.0.0.2 down: connection refused", "0s 10.0.0.3 up: ok")
+		if _, ok := w.Verdicts()[target(1)]; ok {
+			t.Error("a verdict before one was reached")
+		}
+		expect(t, w.after(5*time.Second), "3s 10.0.0.1 down: connection refused")
+	})
+}
+
+func TestWhatIsNotTheTargetsFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.Set(pendings(1))
+		w.after(time.Minute)
+		w.set(0, fail(fmt.Errorf("dial: %w", syscall.EMFILE)))
+		n := len(w.attempts(0))
+		expect(t, w.after(time.Minute))
+		if more := len(w.attempts(0)) - n; more < 50 || more > 62 {
+			t.Errorf("%d attempts in a minute without descriptors, want one a second", more)
+		}
+		if s := w.Stats(); s.Void < 50 || s.Failures != 0 {
+			t.Errorf("stats %+v", s)
+		}
+		w.set(0, nil)
+		expect(t, w.after(time.Minute))
+
+		// The process stops: an attempt ends far behind its timeout. Once.
+		w.set(0, func(context.Context) error {
+			time.Sleep(10 * time.Second)
+			return context.DeadlineExceeded
+		})
+		expect(t, w.after(30*time.Second))
+		if said := w.after(time.Minute); len(said) != 1 {
+			t.Errorf("emitted %q after many late failures", said)
+		}
+		w.set(0, nil)
+		w.after(20 * time.Second)
+	})
+}
+
+// After a pause everything is due, and not everything is done at once.
+func TestPauseIsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 600
+		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), began: time.Now()}
+		r := &runner{Scheduler: NewScheduler(Config{New: w.probe}), ctx: t.Context(), emit: w.emit, entries: map[discovery.Check]*entry{}, results: make(chan result, n)}
+		r.want = pendings(n)
+		r.apply()
+		for _, e := range r.entries {
+			e.begun, e.paced = true, true
+		}
+		time.Sleep(time.Minute)
+		r.start(time.Now())
+		if r.flying != 0 || len(r.queue) != 0 || len(r.heap) != n {
+			t.Errorf("%d attempts at once after a pause, %d queued, %d waiting", r.flying, len(r.queue), len(r.heap))
+		}
+		time.Sleep(3 * time.Second)
+		r.start(time.Now())
+		if r.flying < n/3 || r.flying > n*2/3 {
+			t.Errorf("%d of %d attempts in half an interval", r.flying, n)
+		}
+		// A loop that is always late still makes its checks.
+		time.Sleep(time.Minute)
+		r.start(time.Now())
+		if r.flying != n {
+			t.Errorf("%d of %d attempts", r.flying, n)
+		}
+		r.wg.Wait()
+	})
+}
+
+func TestPanicIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.set(0, func(context.Context) error { panic("boom") })
+		w.Set(pendings(1))
+		expect(t, w.after(0), "0s 10.0.0.0 down: probe panicked: boom")
+		bad := target(5)
+		bad.Spec.BodyPattern = "("
+		w.Set(map[discovery.Check]Seed{bad: discovery.Pending})
+		expect(t, w.after(0), "0s 10.0.0.5 down: body pattern: missing )")
+	})
+}
+
+// A check without an interval must not turn in circles.
+func TestNoBusyLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		c := target(0)
+		c.Spec.Interval = 0
+		w.Set(map[discovery.Check]Seed{c: discovery.Pending})
+		w.after(time.Second)
+		if s := w.Stats(); s.Attempts > 110 {
+			t.Errorf("%d attempts in a second", s.Attempts)
+		}
+	})
+}
