@@ -1,0 +1,79 @@
+# edgekeeper: `make demo` shows it, `make check` is the fast loop, `make test` is everything.
+SHELL      := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := build
+
+GO      ?= go
+CACHE   := $(or $(EDGEKEEPER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/edgekeeper)
+VERSION ?= dev
+LDFLAGS := -s -w -X github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/version.release=$(VERSION)
+# Root, for namespaces and IPVS: as it is, or through sudo with the environment that Go needs.
+ROOT    := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOCACHE,GOMODCACHE,GOPATH,EDGEKEEPER_CACHE,XDG_CACHE_HOME)
+FUZZTIME ?= 20s
+CATALOG ?= file
+
+.PHONY: help build check test test-native test-consul test-priv test-lab lint lint-fast demo lab bench fuzz docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## build bin/edgekeeper, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/edgekeeper ./cmd/edgekeeper
+
+check: lint-fast ## the fast loop: formatting, vet, unit tests; no root, no network
+	$(GO) test ./...
+
+test: test-native test-consul test-priv test-lab ## everything: needs root or sudo; builds Consul and Nomad once
+
+test-native: ## unit, property and fuzz-seed tests under the race detector
+	@echo '== unit tests, race detector'
+	$(GO) test -race ./...
+
+test-consul: ## tests against a real Consul agent
+	@echo '== tests against real Consul'
+	$(GO) run ./test/binaries/cmd consul
+	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 ./discovery/... ./test/...
+
+test-priv: ## tests in network namespaces, as root
+	@echo '== tests in network namespaces'
+	$(ROOT) test/privileged
+
+test-lab: ## the lab: real IPVS, Consul, Nomad and keepalived
+	@echo '== the lab'
+	$(ROOT) env GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab run
+
+lint-fast:
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+
+lint: lint-fast ## all linters, with the tags of the special tests
+	$(GO) mod tidy -diff
+	for tags in '' consul priv lab; do
+	  $(GO) vet -tags "$$tags" ./...
+	done
+	echo 'building the linter (a few minutes the first time)'
+	$(GO) tool -modfile=test/tools/lint/go.mod golangci-lint run --timeout 10m
+
+demo: ## the main job, on this machine: a site with real traffic, faults and a report (CATALOG=consul for a real Consul)
+	$(ROOT) env CATALOG=$(CATALOG) GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab demo
+
+lab: ## an interactive lab
+	$(ROOT) env GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab shell
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./vrrp/... ./lvs/... ./discovery/... ./cmd/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	for pkg in $$($(GO) list ./...); do
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do
+	    echo "== $$pkg $$f"
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg
+	  done
+	done
+
+docs: ## write the generated parts of docs/
+	$(GO) test ./cmd/edgekeeper/... -run 'Reference|Docs' -update
+
+clean: ## remove what was built here
+	rm -rf bin test/lab/out

@@ -1,0 +1,222 @@
+# The director agent on every node with meta.role = "director".
+#
+#   nomad job run -var vip=192.0.2.1/24 -var secret=5525 director.nomad.hcl
+#
+# The node's meta may set router_id and priority; without them the node's name
+# and priority 100 are used. Pools are one virtual server per run of this file,
+# or anything at all: -var config="$(cat my-director.hcl.tpl)" replaces the
+# generated configuration.
+
+variable "datacenters" {
+  type    = list(string)
+  default = ["*"]
+}
+
+variable "node_pool" {
+  type    = string
+  default = "all"
+}
+
+variable "role" {
+  type        = string
+  default     = "director"
+  description = "Value of meta.role on director nodes."
+}
+
+variable "binary" {
+  type        = string
+  default     = "/usr/bin/edgekeeper"
+  description = "The program on the node, or, with artifact, local/edgekeeper."
+}
+
+variable "artifact" {
+  type        = string
+  default     = ""
+  description = "Where to download the program from; empty when it is on the node."
+}
+
+variable "vip" {
+  type        = string
+  description = "Virtual address with its prefix length, such as 192.0.2.1/24."
+}
+
+variable "interface" {
+  type    = string
+  default = "eth0"
+}
+
+variable "virtual_router_id" {
+  type    = number
+  default = 51
+}
+
+variable "secret" {
+  type        = string
+  default     = ""
+  description = "VRRP password, at most 8 bytes; empty for none."
+}
+
+variable "port" {
+  type    = number
+  default = 80
+}
+
+variable "service" {
+  type        = string
+  default     = "web"
+  description = "Consul service whose instances are the real servers."
+}
+
+variable "scheduler" {
+  type    = string
+  default = "wrr"
+}
+
+variable "consul" {
+  type        = string
+  default     = "127.0.0.1:8500"
+  description = "Address of the Consul agent."
+}
+
+variable "state_dir" {
+  type    = string
+  default = "/var/lib/edgekeeper"
+}
+
+variable "socket" {
+  type    = string
+  default = "/run/edgekeeper/director.sock"
+}
+
+variable "config" {
+  type        = string
+  default     = ""
+  description = "A whole configuration (a Nomad template) in place of the generated one."
+}
+
+locals {
+  authentication = var.secret == "" ? "" : "authentication {\n    type   = \"pass\"\n    secret = \"${var.secret}\"\n  }"
+
+  generated = <<-EOT
+    router_id = "{{ with env "meta.router_id" }}{{ . }}{{ else }}{{ env "node.unique.name" }}{{ end }}"
+    state_dir = "${var.state_dir}"
+
+    control {
+      socket = "${var.socket}"
+    }
+
+    consul {
+      address = "${var.consul}"
+    }
+
+    vrrp "VI_1" {
+      interface         = "${var.interface}"
+      virtual_router_id = ${var.virtual_router_id}
+      priority          = {{ with env "meta.priority" }}{{ . }}{{ else }}100{{ end }}
+      ${local.authentication}
+      virtual_address "${var.vip}" {}
+    }
+
+    virtual_server "${var.service}" {
+      address   = "${split("/", var.vip)[0]}:${var.port}"
+      scheduler = "${var.scheduler}"
+      forward   = "dr"
+
+      service "${var.service}" {}
+
+      check "tcp" {
+        interval    = "2s"
+        timeout     = "1s"
+        retries     = 2
+        retry_delay = "1s"
+      }
+    }
+  EOT
+}
+
+job "edgekeeper-director" {
+  type        = "system"
+  priority    = 90
+  datacenters = var.datacenters
+  node_pool   = var.node_pool
+
+  constraint {
+    attribute = "${meta.role}"
+    value     = var.role
+  }
+
+  # One director at a time: its VIP moves to another one first.
+  update {
+    max_parallel = 1
+    stagger      = "15s"
+  }
+
+  group "director" {
+    # Never give up on a director.
+    restart {
+      interval = "1m"
+      attempts = 3
+      delay    = "2s"
+      mode     = "delay"
+    }
+
+    task "director" {
+      driver = "raw_exec"
+
+      config {
+        command = var.binary
+        args    = ["director", "-config", "${NOMAD_TASK_DIR}/director.hcl"]
+      }
+
+      dynamic "artifact" {
+        for_each = var.artifact == "" ? [] : [var.artifact]
+        content {
+          source = artifact.value
+        }
+      }
+
+      # A restart would move the VIP; the director takes a new file at SIGHUP.
+      template {
+        destination   = "local/director.hcl"
+        data          = var.config == "" ? local.generated : var.config
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+      }
+
+      # SIGTERM hands the VIP over, which takes up to two seconds.
+      kill_signal  = "SIGTERM"
+      kill_timeout = "10s"
+
+      resources {
+        cpu    = 200
+        memory = 128
+      }
+    }
+
+    # When the director was killed, this takes off what it left.
+    task "cleanup" {
+      driver = "raw_exec"
+
+      lifecycle {
+        hook = "poststop"
+      }
+
+      config {
+        command = var.binary
+        args    = ["cleanup", "-state-dir", var.state_dir, "-socket", var.socket]
+      }
+
+      dynamic "artifact" {
+        for_each = var.artifact == "" ? [] : [var.artifact]
+        content {
+          source = artifact.value
+        }
+      }
+
+      resources {
+        cpu    = 50
+        memory = 32
+      }
+    }
+  }
+}
