@@ -13,10 +13,10 @@ import (
 // Diagnostic is one mistake in a configuration, and where it is. Line and
 // Column count from 1; the column counts characters, not bytes.
 type Diagnostic struct {
-	File    string
-	Line    int
-	Column  int
-	Message string // one sentence, without a full stop
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"` // one sentence, without a full stop
 }
 
 // String gives file:line:column: message, the form that editors jump to.

@@ -24,7 +24,7 @@ virtual_server "web" {
   hysteresis = 1e400
 }
 
-# want: 2:21: conn_reuse_mode is 9, must be 0 to 7
+# want: 2:21: conn_reuse_mode is 9, must be 0 to 3
 # want: 7:23: virtual_router_id is 256, must be 1 to 255
 # want: 8:23: version is 4, must be 2 or 3
 # want: 9:23: priority is 0, must be 1 to 255
