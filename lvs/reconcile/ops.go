@@ -14,10 +14,8 @@ type pass struct {
 	l    *loop
 	gen  uint64
 	want lvs.Desired
-	// drains are those that went on before this pass: the end of one is no drift.
-	drains lvs.Drains
-	// expected is the table that we left behind, when the kernel has been read
-	// since: what differs was somebody else. Nil when that cannot be told.
+	// expected is the table as we left it behind: where what was read since
+	// differs, it was somebody else. Nil before the first reading.
 	expected lvs.Table
 
 	failed map[lvs.Key]bool // pools of which an op failed or waits
@@ -154,8 +152,8 @@ func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 }
 
 // drift reports whether the op undoes somebody else's change: whether the
-// object, as it was just read, is not as we left it. The end of a drain is our
-// own doing.
+// object is not as we left it. (Nothing is compared with what is wanted, so a
+// new Set, and the end of a drain, are no drift.)
 func (p *pass) drift(op lvs.Op) bool {
 	if p.expected == nil {
 		return false
@@ -170,9 +168,6 @@ func (p *pass) drift(op lvs.Op) bool {
 	case lvs.RemoveService:
 		return false
 	case lvs.AddDest, lvs.SetDest, lvs.RemoveDest:
-	}
-	if _, draining := p.drains[op.ID()]; draining && op.Verb == lvs.RemoveDest {
-		return false
 	}
 	left, had := was.Dest(op.Dest.Addr)
 	switch op.Verb {

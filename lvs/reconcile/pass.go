@@ -85,13 +85,12 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 		l.own(d)
 		d.Owned = l.owned
 		want, drains, _ := lvs.Drain(l.have, d, l.drains, time.Now())
-		was := l.drains
 		l.drains = drains
 		deadlines = deadlinesOf(drains, d)
 		ops := lvs.Diff(l.have.Table, want)
 		l.adopt(d, len(ops))
-		p := pass{r: r, l: l, gen: gen, want: want, drains: was, fresh: fresh, failed: map[lvs.Key]bool{}}
-		if fresh && hadRead {
+		p := pass{r: r, l: l, gen: gen, want: want, fresh: fresh, failed: map[lvs.Key]bool{}}
+		if hadRead {
 			p.expected = before
 		}
 		p.run(ctx, ops)
