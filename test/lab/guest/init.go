@@ -101,6 +101,7 @@ func prepare(line map[string]string) error {
 		{"dev", "/root/dev", "devtmpfs", ""},
 		{"tmp", "/root/tmp", "tmpfs", ""},
 		{"run", "/root/run", "tmpfs", ""},
+		{"var", "/root/var/lib", "tmpfs", ""}, // where programs keep state, and all else is the host's
 		{"cgroup2", "/root/sys/fs/cgroup", "cgroup2", ""},
 	}
 	for _, s := range steps {

@@ -25,6 +25,7 @@ type Host struct {
 	Mgmt netip.Prefix // on the management network
 	ns   netns.NsHandle
 	nl   *netlink.Handle
+	own  private
 }
 
 func newHost(name string) (_ *Host, err error) {
@@ -56,6 +57,9 @@ func newHost(name string) (_ *Host, err error) {
 	if err == nil {
 		err = h.up("lo")
 	}
+	if err == nil {
+		h.own, err = newPrivate(h)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create host %s: %w", name, err), h.remove())
 	}
@@ -63,6 +67,7 @@ func newHost(name string) (_ *Host, err error) {
 }
 
 func (h *Host) remove() error {
+	h.own.close()
 	if h.nl != nil {
 		h.nl.Close()
 		h.nl = nil

@@ -55,7 +55,7 @@ func (s *Site) Start(h *Host, c Command) (*Proc, error) {
 		p.cmd.WaitDelay = time.Second // a grandchild may hold the pipe
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := h.Do(p.cmd.Start); err != nil {
+	if err := h.fork(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s on %s: %w", c.Name, h.Name, err)
 	}
 	go func() {
@@ -78,7 +78,7 @@ func (s *Site) RunEnv(h *Host, env []string, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), env...)
 	var out, msg strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &msg
-	err := h.Do(cmd.Start)
+	err := h.fork(cmd.Start)
 	if err == nil {
 		kill := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
 		err = cmd.Wait()
