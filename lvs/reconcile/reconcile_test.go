@@ -531,6 +531,23 @@ func TestRelease(t *testing.T) {
 	})
 }
 
+// Release works in Run's stead, too.
+func TestReleaseWithoutRun(t *testing.T) {
+	k := &lvstest.Kernel{}
+	k.Load(tableOf(pool(web, dest(4, 1)), pool(dns)))
+	r := reconcile.New(k, reconcile.Config{})
+	r.Set(desired(pool(web)))
+	if err := r.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.Dump(); got != "udp 61.139.2.1:53 wrr\n" {
+		t.Errorf("left:\n%s", got)
+	}
+	if s := r.Status(); len(s.Observed.Table) != 1 || s.Counts[reconcile.Count{Verb: lvs.RemoveService, Result: reconcile.Done}] != 1 {
+		t.Errorf("status %+v", s)
+	}
+}
+
 func TestReleaseEndsTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, reconcile.Config{}, nil)
