@@ -44,14 +44,7 @@ func (s ServerState) String() string { return enumName(serverStateNames, s) }
 func (s ServerState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the same word.
-func (s *ServerState) UnmarshalText(b []byte) error {
-	v, ok := enumParse[ServerState](serverStateNames, string(b))
-	if !ok {
-		return fmt.Errorf("server state %q: unknown", b)
-	}
-	*s = v
-	return nil
-}
+func (s *ServerState) UnmarshalText(b []byte) error { return enumUnmarshal(serverStateNames, s, b) }
 
 // judge merges the catalog's state, the native verdicts and the operator's
 // orders into one state.

@@ -22,6 +22,7 @@ type View struct {
 // since; the instances stand all the same.
 type Known struct {
 	Instances []Instance
+	Warnings  []string // what the catalog holds that had to be left out
 	Index     uint64
 	Err       string
 	Stale     bool
@@ -29,14 +30,12 @@ type Known struct {
 }
 
 // Update returns what is known after an answer: a failure keeps the instances.
-// The second result is false when there is nothing to keep, that is when the
-// first answer ever is a failure.
 func (k Known) Update(a Answer) Known {
 	if a.Err != "" {
 		k.Err = a.Err
 		return k
 	}
-	return Known{Instances: a.Instances, Index: a.Index, Stale: a.Stale, At: a.At}
+	return Known{Instances: a.Instances, Warnings: a.Warnings, Index: a.Index, Stale: a.Stale, At: a.At}
 }
 
 // Memory is what Merge must remember of a virtual server between calls. The

@@ -1,7 +1,9 @@
 package discovery
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -103,4 +105,13 @@ func enumParse[E ~uint8](names []string, s string) (E, bool) {
 		}
 	}
 	return 0, false
+}
+
+func enumUnmarshal[E ~uint8](names []string, e *E, text []byte) error {
+	v, ok := enumParse[E](names, string(text))
+	if !ok {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(names, ", "))
+	}
+	*e = v
+	return nil
 }

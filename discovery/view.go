@@ -37,18 +37,10 @@ const (
 	Static               // real_server blocks of the configuration
 )
 
+var sourceNames = []string{"consul", "file", "static"}
+
 // String gives consul, file or static.
-func (s Source) String() string {
-	switch s {
-	case Consul:
-		return "consul"
-	case File:
-		return "file"
-	case Static:
-		return "static"
-	}
-	return "unknown"
-}
+func (s Source) String() string { return enumName(sourceNames, s) }
 
 // State is what a catalog says about an instance. Higher is worse; of several
 // checks the worst counts (maintenance > critical > warning > passing), as
@@ -63,23 +55,16 @@ const (
 	Maintenance
 )
 
+var stateNames = []string{"passing", "warning", "critical", "maintenance"}
+
 // String gives Consul's word for the state.
-func (s State) String() string {
-	switch s {
-	case Passing:
-		return "passing"
-	case Warning:
-		return "warning"
-	case Critical:
-		return "critical"
-	case Maintenance:
-		return "maintenance"
-	}
-	return "unknown"
-}
+func (s State) String() string { return enumName(stateNames, s) }
 
 // MarshalText gives the same word.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the same word.
+func (s *State) UnmarshalText(b []byte) error { return enumUnmarshal(stateNames, s, b) }
 
 // Weights are the weights that a service definition carries for its two usable
 // states (`weights { passing = 10 warning = 1 }`). Set says whether the
@@ -136,16 +121,10 @@ const (
 	HTTP                  // request and status
 )
 
+var checkTypeNames = []string{"tcp", "http"}
+
 // String gives tcp or http.
-func (t CheckType) String() string {
-	switch t {
-	case TCP:
-		return "tcp"
-	case HTTP:
-		return "http"
-	}
-	return "unknown"
-}
+func (t CheckType) String() string { return enumName(checkTypeNames, t) }
 
 // CheckSpec defines a native check. It is comparable, so identical checks
 // against one target run once. Durations are real ones (no zero defaults here:
@@ -187,21 +166,16 @@ const (
 	Down
 )
 
+var healthNames = []string{"pending", "up", "down"}
+
 // String gives pending, up or down.
-func (h Health) String() string {
-	switch h {
-	case Pending:
-		return "pending"
-	case Up:
-		return "up"
-	case Down:
-		return "down"
-	}
-	return "unknown"
-}
+func (h Health) String() string { return enumName(healthNames, h) }
 
 // MarshalText gives the same word.
 func (h Health) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText takes the same word.
+func (h *Health) UnmarshalText(b []byte) error { return enumUnmarshal(healthNames, h, b) }
 
 // Verdict is what a native check says at the moment.
 type Verdict struct {

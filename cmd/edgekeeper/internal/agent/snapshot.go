@@ -48,7 +48,7 @@ func (a *agent) snapshot() control.Snapshot {
 
 func (a *agent) sourceStatus(q discovery.Query) control.SourceStatus {
 	k, ok := a.known[q]
-	out := control.SourceStatus{Source: q.Source.String(), Query: queryName(q), Instances: len(k.Instances), Index: k.Index, Error: k.Err, Stale: k.Stale}
+	out := control.SourceStatus{Source: q.Source.String(), Query: queryName(q), Instances: len(k.Instances), Index: k.Index, Error: k.Err, Warnings: k.Warnings, Stale: k.Stale}
 	if ok && !k.At.IsZero() {
 		out.Answered = &k.At
 	}

@@ -171,6 +171,11 @@ func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
 	case ans.Err == "" && was.Err != "":
 		a.event("catalog", name, fmt.Sprintf("answers again, index %d", ans.Index))
 	}
+	for _, w := range ans.Warnings {
+		if !slices.Contains(was.Warnings, w) {
+			a.event("catalog", name, w)
+		}
+	}
 	if ans.Err != "" && !had {
 		a.unanswered(ans)
 	} else {

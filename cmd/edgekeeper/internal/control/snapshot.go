@@ -157,6 +157,7 @@ type SourceStatus struct {
 	Index     uint64     `json:"index"`
 	Answered  *time.Time `json:"answered,omitempty"` // the last good answer
 	Error     string     `json:"error,omitempty"`
+	Warnings  []string   `json:"warnings,omitempty"` // what the catalog holds that had to be left out
 	Stale     bool       `json:"stale,omitempty"`
 }
 

@@ -81,6 +81,11 @@ func Notes(s control.Snapshot) []string {
 			add("%s %s: %s; the last good answer stands", src.Source, src.Query, src.Error)
 		}
 	}
+	for _, src := range s.Sources {
+		for _, w := range src.Warnings {
+			add("%s: %s", src.Query, w)
+		}
+	}
 	if s.KV.Error != "" {
 		add("kv: %s; the last good settings stand", s.KV.Error)
 	}

@@ -1,0 +1,305 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// kernel is the strict fake with the rest of what a director asks of IPVS.
+type kernel struct {
+	lvstest.Kernel
+	timeouts lvs.Timeouts
+}
+
+func (k *kernel) Connections(context.Context, lvs.ConnectionFilter) ([]lvs.Connection, error) {
+	return []lvs.Connection{{Protocol: lvs.TCP, Client: netip.MustParseAddrPort("10.0.0.9:1234"), State: "ESTABLISHED"}}, nil
+}
+func (k *kernel) Timeouts() (lvs.Timeouts, error) { return k.timeouts, nil }
+func (k *kernel) SetTimeouts(t lvs.Timeouts) error {
+	k.timeouts = t
+	return nil
+}
+func (k *kernel) Close() error { return nil }
+
+// site is a director under test: a folder, a fake kernel, and web servers that
+// are sockets of this process.
+type site struct {
+	t      *testing.T
+	dir    string
+	kernel *kernel
+	hup    chan os.Signal
+	cancel context.CancelFunc
+	done   chan error
+}
+
+const base = `
+router_id = "lvs1"
+state_dir = "%[1]s/state"
+on_stop   = "%[2]s"
+control { socket = "%[1]s/sock" }
+file_catalog { path = "%[1]s/catalog" }
+ipvs { manage_sysctls = false }
+virtual_server "web" {
+  address   = "127.0.0.1:%[3]d"
+  scheduler = "wrr"
+  forward   = "nat"
+  %[4]s
+}
+`
+
+// newSite makes the folder; start runs a director in it.
+func newSite(t *testing.T) *site {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "catalog"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &site{t: t, dir: dir, kernel: &kernel{}}
+}
+
+func (s *site) config(onStop, pool string) {
+	s.write("director.hcl", fmt.Sprintf(base, s.dir, onStop, 80, pool))
+}
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) start() {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "director.hcl")
+	load := func() (*config.Config, error) { return config.Load(path, func(string) string { return "" }) }
+	cfg, err := load()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.done, s.hup = cancel, make(chan error, 1), make(chan os.Signal, 1)
+	go func() {
+		s.done <- agent.Run(ctx, agent.Options{
+			Path: path, Config: cfg, Load: load, Reload: s.hup, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+			Platform: agent.Platform{OpenIPVS: func(context.Context, *slog.Logger) (agent.IPVS, error) { return s.kernel, nil }},
+		})
+	}()
+	s.t.Cleanup(s.stop)
+	s.until("the director answers", func() bool { _, err := s.client().Snapshot(s.t.Context()); return err == nil })
+}
+
+func (s *site) stop() {
+	if s.cancel == nil {
+		return
+	}
+	s.cancel()
+	if err := <-s.done; err != nil {
+		s.t.Errorf("director: %v", err)
+	}
+	s.cancel = nil
+}
+
+func (s *site) client() *control.Client { return control.NewClient(filepath.Join(s.dir, "sock")) }
+
+func (s *site) snapshot() control.Snapshot {
+	s.t.Helper()
+	snap, err := s.client().Snapshot(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return snap
+}
+
+// until waits for something that is about to happen.
+func (s *site) until(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("not within 10 s: %s; the kernel holds:\n%s", what, s.kernel.Dump())
+		}
+	}
+}
+
+// table waits until the kernel holds these real servers: "1:10 2:0" is port 1 … with weight.
+func (s *site) table(want string) {
+	s.t.Helper()
+	s.until("table "+want, func() bool { return s.held() == want })
+}
+
+func (s *site) held() string {
+	have, err := s.kernel.Table(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out []string
+	for _, p := range have.Table {
+		for _, d := range p.Dests {
+			out = append(out, fmt.Sprintf("%s:%d", d.Addr.Addr(), d.Weight))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestPoolFollowsTheFileCatalog(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `service "web" {}`)
+	s.write("catalog/web.hcl", `service { name = "web" id = "web-1" address = "10.0.0.1" port = 80 weights { passing = 5 warning = 1 } }`)
+	s.start()
+	s.table("10.0.0.1:5")
+	s.write("catalog/web2.json", `{"service": {"name": "web", "id": "web-2", "address": "10.0.0.2", "port": 80}}`)
+	s.table("10.0.0.1:5 10.0.0.2:1")
+	s.write("catalog/web2.json", `{"service": {"name": "web", "id": `) // half a file changes nothing
+	s.until("the broken file is reported", func() bool { return strings.Contains(fmt.Sprint(s.snapshot().Sources), "web2.json") })
+	s.table("10.0.0.1:5 10.0.0.2:1")
+	if err := os.Remove(filepath.Join(s.dir, "catalog/web2.json")); err != nil {
+		t.Fatal(err)
+	}
+	s.table("10.0.0.1:5")
+
+	s.stop()
+	if got := s.kernel.Dump(); got != "" {
+		t.Errorf("left after on_stop = release:\n%s", got)
+	}
+}
+
+func TestLiveSettings(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" { weight = 5 }`)
+	s.start()
+	s.table("10.0.0.1:5")
+	ctx, c := t.Context(), s.client()
+
+	if err := c.Put(ctx, "weight/web/10.0.0.1:80", "9"); err != nil {
+		t.Fatal(err)
+	}
+	s.table("10.0.0.1:9")
+	if err := c.Put(ctx, "drain/web/10.0.0.1", "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	s.table("10.0.0.1:0")
+	for _, key := range []string{"weight/web/10.0.0.1:80", "drain/web/10.0.0.1"} {
+		if err := c.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.table("10.0.0.1:5")
+
+	for _, bad := range []struct{ key, value, want string }{
+		{"weight/web/10.0.0.1:80", "banana", "a weight is a whole number"},
+		{"weight/wbe/10.0.0.1:80", "1", `no virtual server "wbe"`},
+		{"weight/web/10.0.0.7:80", "1", `no real server "10.0.0.7:80"; there are: 10.0.0.1:80`},
+		{"priority/VI_9/lvs1", "1", `no VRRP instance "VI_9"`},
+		{"drain/node/n9", "", `no pool has a real server on node "n9"`},
+	} {
+		err := c.Put(ctx, bad.key, bad.value)
+		if !errors.Is(err, control.ErrBadRequest) || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("put %s = %s: %v, want %q", bad.key, bad.value, err, bad.want)
+		}
+	}
+	if err := c.Delete(ctx, "weight/web/10.0.0.1:80"); !errors.Is(err, control.ErrBadRequest) {
+		t.Errorf("delete of a setting that is not there: %v", err)
+	}
+	// One written past the command is reported and changes nothing.
+	s.write("state/kv.json", `{"weight/web/10.0.0.1:80": "banana"}`)
+	s.until("the bad value is reported", func() bool { return len(s.snapshot().KV.Rejected) == 1 })
+	s.table("10.0.0.1:5")
+}
+
+func TestReload(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	s.config("release", `real_server "10.0.0.1:80" { weight = "heavy" }`)
+	s.hup <- syscall.SIGHUP
+	s.until("the configuration is refused", func() bool { return strings.Contains(s.snapshot().Config.Refused, "director.hcl:") })
+	s.table("10.0.0.1:1")
+	s.config("release", `real_server "10.0.0.2:80" { weight = 4 }`)
+	s.hup <- syscall.SIGHUP
+	s.table("10.0.0.2:4")
+	if r := s.snapshot().Config.Refused; r != "" {
+		t.Errorf("still refused: %s", r)
+	}
+}
+
+func TestRestartAdoptsWithoutAnOp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := newSite(t)
+	s.config("keep", fmt.Sprintf(`
+		real_server "%s" {
+		  weight = 3
+		}
+		real_server "127.0.0.1:1" {
+		  weight = 3
+		}
+		check "tcp" {
+		  interval = "1s"
+		  timeout  = "500ms"
+		  retries  = 0
+		}`, l.Addr()))
+	s.start()
+	s.table("127.0.0.1:0 127.0.0.1:3")
+	s.stop()
+	s.table("127.0.0.1:0 127.0.0.1:3")
+	s.kernel.Ops()
+
+	s.start()
+	s.until("both verdicts are in", func() bool {
+		snap := s.snapshot()
+		return len(snap.Pools) == 1 && len(snap.Pools[0].Servers) == 2 && snap.IPVS.Adopted.Services == 1 &&
+			snap.Pools[0].Servers[0].State.String() == "failed" && snap.Pools[0].Servers[1].Checks[0].Health.String() == "up"
+	})
+	if ops := s.kernel.Ops(); len(ops) > 0 {
+		t.Errorf("adoption took %d ops: %v", len(ops), ops)
+	}
+	if a := s.snapshot().IPVS.Adopted; a.Services != 1 || a.Servers != 2 || a.Ops != 0 {
+		t.Errorf("adopted = %+v", a)
+	}
+}
+
+func TestDriftIsRepairedAndReported(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	s.kernel.Clear()
+	s.table("10.0.0.1:1")
+	s.until("drift is reported", func() bool { return s.snapshot().IPVS.Drift >= 1 })
+	events, err := s.client().Events(t.Context(), 0)
+	if err != nil || !strings.Contains(fmt.Sprint(events), "somebody else changed the table, repaired") {
+		t.Errorf("events %v (%v) do not name the drift", events, err)
+	}
+}
+
+func TestFloatingAddressNeedsNoIPVS(t *testing.T) {
+	s := newSite(t)
+	s.write("director.hcl", fmt.Sprintf("router_id = \"lvs1\"\nstate_dir = %q\ncontrol { socket = %q }\n", s.dir+"/state", s.dir+"/sock"))
+	s.kernel = nil // a director that opened IPVS would crash
+	s.start()
+	if snap := s.snapshot(); !snap.IPVS.InSync || len(snap.Pools) != 0 {
+		t.Errorf("snapshot = %+v", snap)
+	}
+}
