@@ -42,10 +42,13 @@
 //  3. The time given to Step is read immediately before it, from a clock that
 //     does not go back (time.Now with its monotonic reading).
 //  4. On SendAdvert with a priority other than 0 the advert is sent and then
-//     the leases are renewed. Afterwards the clock is read again and Step is
-//     called with Timeout. If the loop was held up between its decision and
-//     the renewal for so long that a backup may have taken over, that Step
-//     answers with Enter{Backup}, and the addresses just renewed come off.
+//     the leases are renewed. When all actions are done, the clock is read
+//     again. If the loop was held up since its decision for Config.ReplacedAfter
+//     or longer, a backup may have taken over: Step is called with Timeout,
+//     answers with Enter{Backup}, and the addresses just renewed come off. If it
+//     was held up for longer than Config.LeaseSlack, the lease began later than
+//     the advert by so much that it could outlast it: Step is called with
+//     Advertise, and backups count from the new advert.
 //  5. On Enter{Master} the addresses are installed with Config.LeaseTime; on
 //     any other Enter they are removed. Both must not wait for anything but
 //     the kernel.

@@ -33,7 +33,7 @@ func (s State) String() string {
 }
 
 // Event is what happens to a Machine: Start, Stop, Received, Timeout,
-// SetPriority, Handover, Failed or Recovered.
+// SetPriority, Advertise, Handover, Failed or Recovered.
 type Event interface{ event() }
 
 // Start leaves Init. Source is the address adverts are sent from, which breaks
@@ -56,6 +56,11 @@ type Timeout struct{}
 // SetPriority changes the effective priority, clamped to 1..254, at once. The
 // owner (255) keeps its priority.
 type SetPriority struct{ Priority uint8 }
+
+// Advertise makes a master send an advert now, out of its beat: before a pause
+// that is foreseen, or when the last lease was renewed so late after its advert
+// that it would outlast it (see the package comment).
+type Advertise struct{}
 
 // Handover makes a master give up on purpose. It sends priority 0 and keeps
 // the addresses until it hears the next master, so that clients see no gap;
@@ -80,6 +85,7 @@ func (Stop) event()        {}
 func (Received) event()    {}
 func (Timeout) event()     {}
 func (SetPriority) event() {}
+func (Advertise) event()   {}
 func (Handover) event()    {}
 func (Failed) event()      {}
 func (Recovered) event()   {}

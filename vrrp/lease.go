@@ -40,6 +40,19 @@ func LeaseAuto(cfg Config) (lease time.Duration, ok bool) {
 	return 0, false
 }
 
+// LeaseSlack is how much later than its advert a lease may be renewed and still
+// surely end before a backup of the same priority, which counts from the advert,
+// takes over. It is negative when LeaseTime was configured too long for that,
+// and zero without a lease.
+func (c Config) LeaseSlack() time.Duration {
+	c = c.WithDefaults()
+	lease := c.LeaseTime()
+	if lease == 0 {
+		return 0
+	}
+	return c.Version.MasterDown(c.Interval, c.DownMultiplier, c.Priority) - LeaseEnd(lease)
+}
+
 // LeaseTime is the lifetime to install addresses with: the configured one, or
 // LeaseAuto's, or zero for none.
 func (c Config) LeaseTime() time.Duration {

@@ -123,6 +123,10 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 		}
 	case SetPriority:
 		m.setPriority(ev.Priority)
+	case Advertise:
+		if m.state == Master && !m.handing {
+			m.advertise(now)
+		}
 	case Handover:
 		if m.state == Master && !m.handing {
 			m.startHandover(now, ev.Hold)

@@ -46,6 +46,13 @@ func (m *Machine) accept(now time.Time, ev Received, why Reason) {
 
 // masterTimeout does what is due: the advert first.
 func (m *Machine) masterTimeout(now time.Time) {
+	if m.handing && due(now, m.advertAt.Add(m.cfg.Interval/4)) {
+		// We asked others to take over and were not there to hear them.
+		until := now.Add(m.hold)
+		m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseLate, After: now.Sub(m.sent)})
+		m.yieldUntil = until
+		return
+	}
 	if due(now, m.advertAt) {
 		m.handing = false // nobody took over: go on as master
 		m.advertise(now)

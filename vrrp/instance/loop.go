@@ -28,13 +28,15 @@ const (
 
 // loop is what belongs to one Run. Only its own goroutine touches it.
 type loop struct {
-	r       *Runner
-	machine *vrrp.Machine
-	codec   *vrrp.Codec
-	lease   time.Duration
-	reader  *reader // nil without a socket
-	advert  vrrp.Advert
-	timer   *time.Timer
+	r             *Runner
+	machine       *vrrp.Machine
+	codec         *vrrp.Codec
+	lease         time.Duration
+	slack         time.Duration // vrrp.Config.LeaseSlack
+	replacedAfter time.Duration // vrrp.Config.ReplacedAfter
+	reader        *reader       // nil without a socket
+	advert        vrrp.Advert
+	timer         *time.Timer
 
 	faults    map[string]string
 	redialAt  time.Time // faultSocket is tried again
@@ -59,10 +61,12 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	l := &loop{
 		r: r, machine: machine, codec: codec,
-		lease:  r.cfg.VRRP.LeaseTime(),
-		faults: map[string]string{},
-		logged: map[troubleKey]bool{},
-		timer:  time.NewTimer(0),
+		lease:         r.cfg.VRRP.LeaseTime(),
+		slack:         r.cfg.VRRP.LeaseSlack(),
+		replacedAfter: r.cfg.VRRP.ReplacedAfter(),
+		faults:        map[string]string{},
+		logged:        map[troubleKey]bool{},
+		timer:         time.NewTimer(0),
 	}
 	defer l.timer.Stop()
 

@@ -19,16 +19,40 @@ func (l *loop) step(event vrrp.Event) {
 	for _, action := range l.machine.Step(now, event) {
 		l.perform(action)
 	}
-	if l.machine.State() == vrrp.Master && time.Since(now) >= l.r.cfg.VRRP.ReplacedAfter() {
-		// We were held up between the decision and here. The machine steps
-		// down, and what was just installed or renewed comes off.
-		for _, action := range l.machine.Step(time.Now(), vrrp.Timeout{}) {
-			l.perform(action)
-		}
-	}
+	l.heldUp(now)
 	l.publish()
 	l.answerHandover()
 }
+
+// heldUp looks at the clock after a step that was decided at then. Held up for
+// so long that a backup may have taken over, the machine steps down, and what
+// was just installed or renewed comes off. Held up for so long that the lease
+// may outlast the advert, another advert makes the backups wait longer.
+func (l *loop) heldUp(then time.Time) {
+	for range heldUpTries {
+		if l.machine.State() != vrrp.Master {
+			return
+		}
+		now := time.Now()
+		var again vrrp.Event
+		switch took := now.Sub(then); {
+		case took >= l.replacedAfter:
+			again = vrrp.Timeout{}
+		case l.slack > 0 && took > l.slack:
+			again = vrrp.Advertise{}
+		default:
+			return
+		}
+		for _, action := range l.machine.Step(now, again) {
+			l.perform(action)
+		}
+		then = now
+	}
+}
+
+// heldUpTries bounds the adverts a host sends that is always too slow: its
+// beat sends the next anyway.
+const heldUpTries = 3
 
 // perform does one action.
 func (l *loop) perform(action vrrp.Action) {
@@ -169,7 +193,7 @@ func (l *loop) install(do func(time.Duration) error) {
 	if l.hostBad.IsZero() {
 		l.hostBad = now
 	}
-	if now.Sub(l.hostBad) >= l.r.cfg.VRRP.ReplacedAfter() && l.hostAt.IsZero() {
+	if now.Sub(l.hostBad) >= l.replacedAfter && l.hostAt.IsZero() {
 		l.hostAt = now.Add(hostPause)
 		why := "addresses cannot be installed: " + err.Error()
 		l.r.inbox.put(func(l *loop) { l.setFault(faultHost, why) })

@@ -1,0 +1,576 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+var epoch = time.Unix(1_000_000_000, 0)
+
+// script drives one machine on virtual time and writes down what it does, one
+// line per action: "3.609 send 100", "3.609 MASTER: no advert …", "3.609 announce 5".
+type script struct {
+	t   *testing.T
+	m   *Machine
+	now time.Time
+	log []string
+}
+
+// newScript starts a machine with address 192.0.2.2 at time 0.
+func newScript(t *testing.T, change func(*Config)) *script {
+	t.Helper()
+	cfg := captureConfig()
+	cfg.Announce.Delay = -1
+	if change != nil {
+		change(&cfg)
+	}
+	m, err := NewMachine(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &script{t: t, m: m, now: epoch}
+	s.do(Start{Source: addr("192.0.2.2")})
+	return s
+}
+
+func (s *script) do(ev Event) {
+	for _, a := range s.m.Step(s.now, ev) {
+		at := fmt.Sprintf("%.3f ", s.now.Sub(epoch).Seconds())
+		switch a := a.(type) {
+		case SendAdvert:
+			s.log = append(s.log, at+fmt.Sprintf("send %d", a.Priority))
+		case Enter:
+			s.log = append(s.log, at+fmt.Sprintf("%s: %s", a.State, a.Reason))
+		case Announce:
+			s.log = append(s.log, at+fmt.Sprintf("announce %d", a.Rounds))
+		}
+	}
+}
+
+// until lets time pass to an offset from the start; timers are served on time.
+func (s *script) until(seconds float64) {
+	end := epoch.Add(time.Duration(seconds * float64(time.Second)))
+	for d := s.m.Deadline(); !d.IsZero() && !d.After(end); d = s.m.Deadline() {
+		s.now = d
+		s.do(Timeout{})
+	}
+	s.now = end
+}
+
+// sleep lets time pass with the machine asleep.
+func (s *script) sleep(seconds float64) {
+	s.now = s.now.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+// hear delivers an advert from 192.0.2.<host>.
+func (s *script) hear(host byte, priority uint8) {
+	s.do(Received{Source: netip.AddrFrom4([4]byte{192, 0, 2, host}), Priority: priority, Interval: s.m.cfg.Interval})
+}
+
+func (s *script) want(lines ...string) {
+	s.t.Helper()
+	if diff := cmp.Diff(lines, s.log, cmpopts.EquateEmpty()); diff != "" {
+		s.t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+const started = "0.000 BACKUP: started, listening for a master"
+
+func TestBackup(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Config)
+		run    func(*script)
+		want   []string
+	}{
+		{
+			"nobody there: master after three intervals and the skew", nil,
+			func(s *script) { s.until(5) },
+			[]string{
+				started,
+				"3.609 send 100", "3.609 MASTER: no advert from anybody for 3.609 s", "3.609 announce 5",
+				"4.609 send 100",
+			},
+		},
+		{
+			"the master falls silent", nil,
+			func(s *script) { s.until(1); s.hear(3, 150); s.until(4.7) },
+			[]string{
+				started,
+				"4.609 send 100", "4.609 MASTER: no advert from 192.0.2.3 for 3.609 s", "4.609 announce 5",
+			},
+		},
+		{
+			"equal priority is accepted, whatever the address", nil,
+			func(s *script) { s.until(3); s.hear(1, 100); s.until(6.5) },
+			[]string{started},
+		},
+		{
+			"a lower master is not accepted: the timer goes on", nil,
+			func(s *script) { s.until(3); s.hear(3, 99); s.until(3.7) },
+			[]string{
+				started,
+				"3.609 send 100", "3.609 MASTER: priority 99 of 192.0.2.3 is lower than our 100", "3.609 announce 5",
+			},
+		},
+		{
+			"NoPreempt accepts a lower master", func(c *Config) { c.NoPreempt = true },
+			func(s *script) { s.until(3); s.hear(3, 1); s.until(6.6) },
+			[]string{started},
+		},
+		{
+			"PreemptDelay accepts it for a while", func(c *Config) { c.PreemptDelay = 10 * time.Second },
+			func(s *script) {
+				for i := 1.0; i < 15; i++ {
+					s.until(i)
+					s.hear(3, 50)
+				}
+			},
+			[]string{ // heard first at 1 s, last accepted at 10 s
+				started,
+				"13.609 send 100", "13.609 MASTER: priority 50 of 192.0.2.3 is lower than our 100", "13.609 announce 5",
+				"14.000 send 100", "14.000 announce 5",
+			},
+		},
+		{
+			"PreemptDelay starts again when a higher master was heard", func(c *Config) { c.PreemptDelay = 3 * time.Second },
+			func(s *script) {
+				for i := 1.0; i < 8; i++ {
+					s.until(i)
+					s.hear(3, map[bool]uint8{true: 200, false: 50}[i == 3])
+				}
+			},
+			[]string{started},
+		},
+		{
+			"the master resigns: the skew is all we wait", nil,
+			func(s *script) { s.until(1); s.hear(3, 150); s.until(2); s.hear(3, 0); s.until(2.7) },
+			[]string{
+				started,
+				"2.609 send 100", "2.609 MASTER: 192.0.2.3 gave up mastership (priority 0)", "2.609 announce 5",
+			},
+		},
+		{
+			"priority 0 from somebody who is not our master", nil,
+			func(s *script) { s.until(1); s.hear(3, 150); s.hear(4, 0); s.until(4.6) },
+			[]string{started},
+		},
+		{
+			"version 3: the interval and its skew are the master's", func(c *Config) { c.Version = V3 },
+			func(s *script) {
+				s.do(Received{Source: addr("192.0.2.3"), Priority: 200, Interval: 100 * time.Millisecond})
+				s.until(0.4)
+			},
+			[]string{
+				started,
+				"0.361 send 100", "0.361 MASTER: no advert from 192.0.2.3 for 0.361 s", "0.361 announce 5",
+			},
+		},
+		{
+			"the owner does not wait", func(c *Config) { c.Priority = 255 },
+			func(*script) {},
+			[]string{"0.000 send 255", "0.000 MASTER: owner of the addresses (priority 255)", "0.000 announce 5"},
+		},
+		{
+			"a higher priority shortens a running timer", nil,
+			func(s *script) { s.do(SetPriority{228}); s.until(3.2) },
+			[]string{
+				started,
+				"3.109 send 228", "3.109 MASTER: no advert from anybody for 3.109 s", "3.109 announce 5",
+			},
+		},
+		{
+			"down multiplier", func(c *Config) { c.DownMultiplier = 5 },
+			func(s *script) { s.until(5.6) },
+			[]string{started},
+		},
+		{
+			"late by more than an interval: one more interval to listen", nil,
+			func(s *script) { s.sleep(9); s.do(Timeout{}); s.until(9.5); s.hear(3, 150); s.until(13) },
+			[]string{started},
+		},
+		{
+			"late, and really nobody there", nil,
+			func(s *script) { s.sleep(9); s.do(Timeout{}); s.until(10.1) },
+			[]string{
+				started,
+				"10.000 send 100", "10.000 MASTER: no advert from anybody for 10.000 s", "10.000 announce 5",
+			},
+		},
+		{
+			"fault and recovery", nil,
+			func(s *script) {
+				s.until(1)
+				s.do(Failed{"eth0 is down"})
+				s.hear(3, 200)
+				s.until(9)
+				s.do(Recovered{addr("192.0.2.2"), "eth0 is up"})
+				s.until(12.7)
+			},
+			[]string{
+				started,
+				"1.000 FAULT: eth0 is down",
+				"9.000 BACKUP: eth0 is up",
+				"12.609 send 100", "12.609 MASTER: no advert from anybody for 3.609 s", "12.609 announce 5",
+			},
+		},
+		{
+			"stop", nil,
+			func(s *script) { s.do(Stop{}); s.do(Stop{}); s.until(9) },
+			[]string{started, "0.000 INIT: stopped"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScript(t, tt.change)
+			tt.run(s)
+			s.want(tt.want...)
+		})
+	}
+}
+
+func TestMaster(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Config)
+		run    func(*script) // begins at 4.0, master since 3.609, next advert 4.609
+		want   []string      // after the announcement on becoming master
+	}{
+		{
+			"a higher priority is obeyed", nil,
+			func(s *script) { s.hear(3, 101); s.until(7.5) },
+			[]string{"4.000 BACKUP: priority 101 of 192.0.2.3 is higher than our 100"},
+		},
+		{
+			"equal priority, higher address is obeyed", nil,
+			func(s *script) { s.hear(3, 100); s.until(7.5) },
+			[]string{"4.000 BACKUP: 192.0.2.3 has our priority 100 and the higher address"},
+		},
+		{
+			"equal priority, lower address is answered at once", nil,
+			func(s *script) { s.hear(1, 100); s.until(5) },
+			[]string{"4.000 send 100", "4.000 announce 5", "5.000 send 100"},
+		},
+		{
+			"a lower priority is answered at once", nil,
+			func(s *script) { s.hear(3, 99); s.until(4.9) },
+			[]string{"4.000 send 100", "4.000 announce 5"},
+		},
+		{
+			"NoLowerAnswer only announces", func(c *Config) { c.NoLowerAnswer = true },
+			func(s *script) { s.hear(3, 99); s.until(4.7) },
+			[]string{"4.000 announce 5", "4.609 send 100"},
+		},
+		{
+			"our own address and priority: nothing", nil,
+			func(s *script) { s.hear(2, 100) },
+			nil,
+		},
+		{
+			"priority 0 is answered with an advert", nil,
+			func(s *script) { s.hear(3, 0); s.until(4.9) },
+			[]string{"4.000 send 100"},
+		},
+		{
+			"second announcement and refresh", func(c *Config) {
+				c.Announce = AnnounceConfig{Repeat: 2, Delay: 700 * time.Millisecond, Refresh: 2 * time.Second}
+			},
+			func(s *script) { s.until(5.7) },
+			[]string{"4.309 announce 2", "4.609 send 100", "5.609 send 100", "5.609 announce 1"},
+		},
+		{
+			"a new priority goes out with the next advert", nil,
+			func(s *script) { s.do(SetPriority{7}); s.until(4.7) },
+			[]string{"4.609 send 7"},
+		},
+		{
+			"priorities are clamped", nil,
+			func(s *script) { s.do(SetPriority{0}); s.until(4.7); s.do(SetPriority{255}); s.until(5.7) },
+			[]string{"4.609 send 1", "5.609 send 254"},
+		},
+		{
+			"Advertise starts a new beat", nil,
+			func(s *script) { s.do(Advertise{}); s.until(5) },
+			[]string{"4.000 send 100", "5.000 send 100"},
+		},
+		{
+			"stop resigns", nil,
+			func(s *script) { s.do(Stop{}); s.until(9) },
+			[]string{"4.000 send 0", "4.000 INIT: stopped"},
+		},
+		{
+			"a fault resigns", nil,
+			func(s *script) { s.do(Failed{"eth0 is down"}); s.until(9) },
+			[]string{"4.000 send 0", "4.000 FAULT: eth0 is down"},
+		},
+		{
+			"late, but nobody can have taken over: go on", nil,
+			func(s *script) { s.sleep(2.6); s.do(Timeout{}) },
+			[]string{"6.600 send 100"},
+		},
+		{
+			"late enough to have been replaced: step down before anything else", nil,
+			func(s *script) { s.sleep(2.62); s.do(Timeout{}); s.until(10.2) },
+			[]string{"6.620 BACKUP: 3.011 s since our last advert: a backup may have taken over, electing again"},
+		},
+		{
+			"late, and the new master's advert comes first: no answer to it", nil,
+			func(s *script) { s.sleep(10); s.hear(3, 50); s.until(17) },
+			[]string{"14.000 BACKUP: 10.391 s since our last advert: a backup may have taken over, electing again"},
+		},
+		{
+			"late, then the lower new master is preempted by the rules", nil,
+			func(s *script) {
+				s.sleep(10)
+				for i := 14.0; i < 18; i++ {
+					s.hear(3, 50)
+					s.until(i + 0.99)
+				}
+			},
+			[]string{
+				"14.000 BACKUP: 10.391 s since our last advert: a backup may have taken over, electing again",
+				"17.609 send 100", "17.609 MASTER: priority 50 of 192.0.2.3 is lower than our 100", "17.609 announce 5",
+			},
+		},
+		{
+			"late when a stop comes: no priority 0 for somebody else's role", nil,
+			func(s *script) { s.sleep(10); s.do(Stop{}) },
+			[]string{
+				"14.000 BACKUP: 10.391 s since our last advert: a backup may have taken over, electing again",
+				"14.000 INIT: stopped",
+			},
+		},
+		{
+			"handover: resign, keep the addresses until the next master is heard, then leave it alone", nil,
+			func(s *script) {
+				s.do(Handover{Hold: 5 * time.Second})
+				for i := 4.5; i < 13; i++ {
+					s.until(i)
+					s.hear(3, 50)
+				}
+			},
+			[]string{ // accepted until 9.5, last at 9.5
+				"4.000 send 0",
+				"4.500 BACKUP: handed over to 192.0.2.3 (priority 50)",
+				"12.109 send 100", "12.109 MASTER: priority 50 of 192.0.2.3 is lower than our 100", "12.109 announce 5",
+				"12.500 send 100", "12.500 announce 5",
+			},
+		},
+		{
+			"handover, but nobody is there: remain master", nil,
+			func(s *script) { s.do(Handover{}); s.until(6.6) },
+			[]string{"4.000 send 0", "5.496 send 100", "6.496 send 100"},
+		},
+		{
+			"handover, and late: somebody may be there", nil,
+			func(s *script) { s.do(Handover{}); s.sleep(1.8); s.do(Timeout{}) },
+			[]string{"4.000 send 0", "5.800 BACKUP: 1.800 s since our last advert: a backup may have taken over, electing again"},
+		},
+		{
+			"handover interrupted by a stop: one resignation is enough", nil,
+			func(s *script) { s.do(Handover{}); s.do(Stop{}) },
+			[]string{"4.000 send 0", "4.000 INIT: stopped"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScript(t, tt.change)
+			s.until(4)
+			i := 0
+			for i < len(s.log) && !strings.Contains(s.log[i], "announce") {
+				i++
+			}
+			s.log = s.log[i+1:]
+			tt.run(s)
+			s.want(tt.want...)
+		})
+	}
+}
+
+func TestOwner(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.Priority = 255 })
+	s.do(SetPriority{10})
+	s.until(1)
+	s.hear(1, 255)
+	s.hear(3, 255)
+	s.want(
+		"0.000 send 255", "0.000 MASTER: owner of the addresses (priority 255)", "0.000 announce 5",
+		"1.000 send 255", "1.000 send 255", "1.000 announce 5",
+		"1.000 BACKUP: 192.0.2.3 has our priority 255 and the higher address",
+	)
+}
+
+// TestBeat: adverts keep their beat when each wake-up is a little late.
+func TestBeat(t *testing.T) {
+	s := newScript(t, nil)
+	s.until(3.7)
+	for range 100 {
+		s.now = s.m.Deadline().Add(20 * time.Millisecond)
+		s.do(Timeout{})
+	}
+	if got := s.m.Deadline().Sub(epoch).Seconds(); got < 104.6 || got > 104.62 {
+		t.Errorf("after 100 adverts the next is due at %.3f, want 104.609", got)
+	}
+}
+
+// event draws an event. Sources include the machine's own address.
+func event(t *rapid.T) Event {
+	switch rapid.IntRange(0, 12).Draw(t, "event") {
+	case 0:
+		return Start{Source: addr("192.0.2.2")}
+	case 1:
+		return Stop{}
+	case 2:
+		return Failed{Why: "fault"}
+	case 3:
+		return Recovered{Source: addr("192.0.2.2"), Why: "recovered"}
+	case 4:
+		return SetPriority{rapid.Byte().Draw(t, "to")}
+	case 5:
+		return Handover{time.Duration(rapid.IntRange(0, 20).Draw(t, "hold")) * time.Second}
+	case 9:
+		return Advertise{}
+	case 6, 7, 8:
+		return Received{
+			Source:   netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 4).Draw(t, "source"))}),
+			Priority: rapid.Byte().Draw(t, "priority"),
+			Interval: time.Duration(rapid.IntRange(1, 4095).Draw(t, "interval")) * centisecond,
+		}
+	}
+	return Timeout{}
+}
+
+// genConfig draws a valid configuration.
+func genConfig(t *rapid.T) Config {
+	c := captureConfig()
+	c.Version = rapid.SampledFrom([]Version{V2, V3}).Draw(t, "version")
+	c.Priority = uint8(rapid.IntRange(1, 255).Draw(t, "priority"))
+	c.Interval = time.Duration(rapid.IntRange(1, 10).Draw(t, "interval")) * time.Second
+	if c.Version == V3 {
+		c.Interval /= 100
+	}
+	c.DownMultiplier = rapid.IntRange(1, 5).Draw(t, "multiplier")
+	c.NoPreempt = rapid.Bool().Draw(t, "nopreempt")
+	if !c.NoPreempt {
+		c.PreemptDelay = time.Duration(rapid.IntRange(0, 5).Draw(t, "delay")) * time.Second
+	}
+	c.NoLowerAnswer = rapid.Bool().Draw(t, "silent")
+	return c
+}
+
+// checkStep holds for every step of every machine.
+func checkStep(m *Machine, was State, now time.Time, sent time.Time, ev Event, acts []Action) (time.Time, error) {
+	state := was
+	for i, a := range acts {
+		switch a := a.(type) {
+		case SendAdvert:
+			if a.Priority == PriorityResign {
+				if was != Master {
+					return sent, fmt.Errorf("%s resigned without being master", was)
+				}
+				sent = now // a handover waits for an answer from here
+				break
+			}
+			if state != Master {
+				next, ok := Action(nil), i+1 < len(acts)
+				if ok {
+					next = acts[i+1]
+				}
+				if e, _ := next.(Enter); e.State != Master {
+					return sent, fmt.Errorf("advert as %s", state)
+				}
+			} else if now.Sub(sent) >= m.cfg.ReplacedAfter() {
+				return sent, fmt.Errorf("advert %s after the last one", now.Sub(sent))
+			}
+			sent = now
+		case Enter:
+			if a.State == state {
+				return sent, fmt.Errorf("entered %s twice", state)
+			}
+			if a.Reason.Cause == CauseNone || a.Reason.String() == "" {
+				return sent, fmt.Errorf("entered %s without a reason", a.State)
+			}
+			state = a.State
+		case Announce:
+			if state != Master {
+				return sent, fmt.Errorf("announced as %s", state)
+			}
+		}
+	}
+	if state != m.State() {
+		return sent, fmt.Errorf("actions lead to %s, state is %s", state, m.State())
+	}
+	if d := m.Deadline(); (state == Master || state == Backup) == d.IsZero() {
+		return sent, fmt.Errorf("deadline %v as %s", d, state)
+	}
+	if _, ok := ev.(Timeout); ok && !m.Deadline().IsZero() && !m.Deadline().After(now) {
+		return sent, fmt.Errorf("deadline %s is not after the timeout at %s", m.Deadline(), now)
+	}
+	return sent, nil
+}
+
+// TestMachineProperties: any events at any times.
+func TestMachineProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m, err := NewMachine(genConfig(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := epoch
+		var sent time.Time
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if d := m.Deadline(); rapid.Bool().Draw(t, "on time") && d.After(now) {
+				now = d
+			} else {
+				now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
+			}
+			ev := event(t)
+			was := m.State()
+			if sent, err = checkStep(m, was, now, sent, ev, m.Step(now, ev)); err != nil {
+				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
+			}
+		}
+	})
+}
+
+// FuzzMachine is TestMachineProperties with inputs found by coverage.
+func FuzzMachine(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
+		m, err := NewMachine(genConfig(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := epoch
+		var sent time.Time
+		for range 60 {
+			now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
+			ev := event(t)
+			was := m.State()
+			if sent, err = checkStep(m, was, now, sent, ev, m.Step(now, ev)); err != nil {
+				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
+			}
+		}
+	}))
+}
+
+func BenchmarkStep(b *testing.B) {
+	m, err := NewMachine(captureConfig())
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := epoch
+	m.Step(now, Start{Source: addr("192.0.2.2")})
+	src := addr("192.0.2.3")
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Second)
+		m.Step(now, Received{Source: src, Priority: 200, Interval: time.Second})
+	}
+}
