@@ -5,13 +5,14 @@
 //
 // The order of use is
 //
-//	have := driver.Table()                   // what the kernel holds (lvs/kernel)
-//	want, since = Drain(have, desired, since, now)
-//	for _, op := range Diff(have.Table, want) { driver.Apply(op) }
+//	have := driver.Table()                                // what the kernel holds (lvs/kernel)
+//	want, since, next := Drain(have, desired, since, now) // who still has connections
+//	driver.Apply(Diff(have.Table, want))
 //
-// with the promises that Diff of equal tables is empty, that applying Diff to
-// have gives want (within want's scope), and that additions come before
-// removals, so that no pool is empty on the way unless it ends empty.
+// which lvs/reconcile does for as long as it runs. The promises: Diff of equal
+// tables is empty; applying Diff to have gives want (within want's scope);
+// additions come before removals, so that no pool is empty on the way unless it
+// ends empty.
 package lvs
 
 import (

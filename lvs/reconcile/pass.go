@@ -22,8 +22,9 @@ type loop struct {
 	acted  bool      // something was changed since the last reading
 	readAt time.Time // of the last reading
 	took   time.Duration
-	err    error // of the last reading
-	fails  int   // readings failed in a row
+	pace   time.Duration // what a reading takes: the faster of the last two, so that one hiccup does not count
+	err    error         // of the last reading
+	fails  int           // readings failed in a row
 
 	drains   lvs.Drains
 	retries  map[lvs.DestID]*retry
@@ -133,7 +134,12 @@ func (r *Reconciler) readTable(ctx context.Context) bool {
 		have.Table = lvs.Table{}
 	}
 	l.stale, l.acted = false, false
-	l.have, l.read, l.err, l.fails, l.took = have, true, nil, 0, l.readAt.Sub(start)
+	took := l.readAt.Sub(start)
+	if !l.read {
+		l.took = r.cfg.Check / idleShare
+	}
+	l.pace = min(l.took, took)
+	l.have, l.read, l.err, l.fails, l.took = have, true, nil, 0, took
 	return true
 }
 
@@ -188,14 +194,14 @@ func (l *loop) readDue(cfg Config) time.Time {
 	if l.err != nil {
 		return l.readAt.Add(backoff(cfg, l.fails))
 	}
-	pause := max(cfg.Check, idleShare*l.took)
+	pause := max(cfg.Check, idleShare*l.pace)
 	if len(l.drains) > 0 {
-		pause = max(cfg.Check, busyShare*l.took)
+		pause = max(cfg.Check, busyShare*l.pace)
 	}
 	pause = min(pause, cfg.Resync)
 	due := l.readAt.Add(pause)
 	if l.acted { // read it back soon
-		if soon := l.applyAt.Add(max(settle, busyShare*l.took)); soon.Before(due) {
+		if soon := l.applyAt.Add(max(settle, busyShare*l.pace)); soon.Before(due) {
 			due = soon
 		}
 	}

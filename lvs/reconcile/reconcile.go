@@ -47,8 +47,9 @@ type Driver interface {
 type Config struct {
 	// Check is the shortest pause between two readings of the kernel's table.
 	// Default 1 s: it bounds how long somebody else's `ipvsadm -C` is felt. So
-	// that this stays cheap, the pause is at least 50 times as long as the
-	// reading takes (2 % of one processor at most), 10 times while something drains or was just changed.
+	// that this stays cheap, the pause is at least 50 times as long as a reading
+	// takes (2 % of one processor at most), 10 times while something drains or
+	// was just changed.
 	Check time.Duration
 	// Resync is the longest pause between two readings, whatever they cost.
 	// Default 30 s.
