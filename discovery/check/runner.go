@@ -21,7 +21,7 @@ type entry struct {
 	check   discovery.Check
 	probe   Probe
 	rise    Rise
-	verdict discovery.Verdict
+	verdict *discovery.Verdict // shared with Verdicts, written under its lock; nil: none yet
 
 	due     time.Time
 	place   int  // in the heap
@@ -228,7 +228,10 @@ func (r *runner) judge(e *entry, res result) {
 	if health == discovery.Pending {
 		return
 	}
-	v := e.verdict
+	var v discovery.Verdict
+	if e.verdict != nil {
+		v = *e.verdict
+	}
 	v.Took = res.took
 	news := false
 	switch {
@@ -243,11 +246,12 @@ func (r *runner) judge(e *entry, res result) {
 			v.Reason, news = why, true
 		}
 	}
-	e.verdict = v
 	r.mu.Lock()
-	if _, ok := r.want[e.check]; ok {
-		r.verdicts[e.check] = v
+	if e.verdict == nil {
+		e.verdict = new(discovery.Verdict)
+		r.verdicts[e.check] = e.verdict
 	}
+	*e.verdict = v
 	r.mu.Unlock()
 	if news {
 		r.emit(e.check, v)

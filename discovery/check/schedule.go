@@ -47,7 +47,7 @@ type Scheduler struct {
 
 	mu       sync.Mutex
 	want     map[discovery.Check]Seed
-	verdicts map[discovery.Check]discovery.Verdict
+	verdicts map[discovery.Check]*discovery.Verdict // written in place: hashing a check costs more than making one
 	stats    Stats
 }
 
@@ -66,7 +66,7 @@ func NewScheduler(cfg Config) *Scheduler {
 		cfg:      cfg,
 		hash:     maphash.MakeSeed(),
 		changed:  make(chan struct{}, 1),
-		verdicts: make(map[discovery.Check]discovery.Verdict),
+		verdicts: make(map[discovery.Check]*discovery.Verdict),
 	}
 }
 
@@ -87,7 +87,11 @@ func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 func (s *Scheduler) Verdicts() map[discovery.Check]discovery.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.verdicts)
+	all := make(map[discovery.Check]discovery.Verdict, len(s.verdicts))
+	for c, v := range s.verdicts {
+		all[c] = *v
+	}
+	return all
 }
 
 // Stats gives a copy of the counters.

@@ -315,16 +315,31 @@ func TestWhatIsNotTheTargetsFault(t *testing.T) {
 		w.set(0, nil)
 		expect(t, w.after(time.Minute))
 
-		// The process stops: an attempt ends far behind its timeout. Once.
-		w.set(0, func(context.Context) error {
+		// The process stops: an attempt ends far behind its timeout. Once that
+		// proves nothing, even where no failure is forgiven.
+		strict := target(7)
+		strict.Spec.Retries = 0
+		late := true
+		w.do[strict] = func(context.Context) error {
+			if !late {
+				return nil
+			}
+			late = false
 			time.Sleep(10 * time.Second)
 			return context.DeadlineExceeded
-		})
-		expect(t, w.after(30*time.Second))
+		}
+		w.Set(map[discovery.Check]Seed{strict: discovery.Up})
+		expect(t, w.after(30*time.Second), "3m10s 10.0.0.7 up: ok")
+		w.mu.Lock()
+		w.do[strict] = func(context.Context) error {
+			time.Sleep(10 * time.Second)
+			return context.DeadlineExceeded
+		}
+		w.mu.Unlock()
 		if said := w.after(time.Minute); len(said) != 1 {
 			t.Errorf("emitted %q after many late failures", said)
 		}
-		w.set(0, nil)
+		w.Set(nil)
 		w.after(20 * time.Second)
 	})
 }

@@ -50,7 +50,7 @@ func (s *Source) Set(queries []discovery.Query) {
 }
 
 // Run asks until ctx ends and then returns nil. emit is called by one goroutine
-// at a time and may block; an answer to a query that has just been taken out of
+// at a time and may block until ctx ends; an answer to a query that has just been taken out of
 // the set may still come.
 func (s *Source) Run(ctx context.Context, emit func(discovery.Answer)) error {
 	var (

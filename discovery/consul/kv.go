@@ -36,7 +36,7 @@ func folder(prefix string) string {
 }
 
 // Run asks until ctx ends and then returns nil. emit is called by one goroutine
-// at a time and may block. No keys are an answer with an empty map.
+// at a time and may block until ctx ends. No keys are an answer with an empty map.
 func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 	log := k.cfg.Log.With("prefix", k.prefix)
 	w := &watch[map[string]discovery.Pair]{

@@ -238,6 +238,34 @@ func TestNoBusyLoop(t *testing.T) {
 	}
 }
 
+func TestPauses(t *testing.T) {
+	requests := func(f consulstub.Fault, d time.Duration) (n, again int) {
+		bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+			time.Sleep(time.Second)
+			count := func() int {
+				before := len(stub.Requests())
+				stub.SetFault(f)
+				time.Sleep(d)
+				return len(stub.Requests()) - before
+			}
+			n = count()
+			time.Sleep(10 * time.Minute) // the longest pause is reached
+			stub.SetFault(consulstub.None)
+			time.Sleep(2 * time.Minute)
+			again = count()
+		})
+		return n, again
+	}
+	n, again := requests(consulstub.Status500, 10*time.Second)
+	if n < 4 || n > 9 || again < 4 || again > 9 {
+		t.Errorf("%d requests in the first 10s of trouble, %d the next time; want 4 to 9", n, again)
+	}
+	n, again = requests(consulstub.Status429, 10*time.Second)
+	if n > 3 || again > 3 {
+		t.Errorf("%d requests in the first 10s of 429, %d the next time; want 3 at most", n, again)
+	}
+}
+
 func TestStaleReadIsRepeated(t *testing.T) {
 	bubble(t, Config{MaxStale: 5 * time.Second}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 		time.Sleep(time.Second)
@@ -269,6 +297,11 @@ func TestStreamingIsOnlyAWakeUp(t *testing.T) {
 		stub.SetService("web", consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
 		time.Sleep(time.Second)
 		expect(t, got, "web-1 passing", "web-2 passing")
+		stub.SetBehind(true) // the server asked next knows less than the one that woke us
+		stub.SetService("web", consulstub.Entry("web", "web-3", "n3", "10.0.0.3", 80))
+		time.Sleep(time.Second)
+		expect(t, got, "web-3 passing")
+		stub.SetBehind(false)
 		stub.SetFault(consulstub.EmptyStream) // a view that was never filled, at the end of the wait
 		time.Sleep(time.Minute)
 		expect(t, got)

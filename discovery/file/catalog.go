@@ -56,7 +56,7 @@ func (c *Catalog) Set(queries []discovery.Query) {
 }
 
 // Run answers until ctx ends and then returns nil. emit is called by one
-// goroutine and may block.
+// goroutine and may block until ctx ends.
 func (c *Catalog) Run(ctx context.Context, emit func(discovery.Answer)) error {
 	r := &run{folder: c.folder, log: c.log, files: make(map[string]*known), sent: make(map[discovery.Query]discovery.Answer)}
 	watchFolder(ctx, c.folder, c.poll, c.changed, c.log, func() {

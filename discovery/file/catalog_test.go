@@ -207,3 +207,25 @@ func TestCatalogSettles(t *testing.T) {
 		t.Errorf("definitions = %v, %v", names, err)
 	}
 }
+
+// Two writes within a tick of the file system's clock look the same.
+func TestFreshStampProvesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.hcl")
+	put(t, path, "x")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stamp{info.ModTime(), info.Size(), info.ModTime().Add(time.Second)}
+	if s.same(info) {
+		t.Error("a file read a second after its last change counts as read for good")
+	}
+	s.read = info.ModTime().Add(3 * time.Second)
+	if !s.same(info) {
+		t.Error("an old file is read again")
+	}
+	put(t, path, "xy")
+	if info, err = os.Stat(path); err != nil || s.same(info) {
+		t.Errorf("a changed file is not read again, %v", err)
+	}
+}

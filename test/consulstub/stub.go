@@ -78,13 +78,15 @@ type Stub struct {
 	lag       time.Duration // LastContact of stale reads
 	slow      time.Duration // before each answer
 	streaming bool
+	behind    bool
 	requests  []Request
 	beforeCAS func()
 }
 
 type resource[T any] struct {
-	value T
-	index uint64
+	value  T
+	index  uint64
+	before *resource[T] // what it replaced
 }
 
 // New makes an empty Consul at index 10.
@@ -110,7 +112,13 @@ func (s *Stub) change(f func(index uint64)) {
 
 // SetService replaces the instances of a service.
 func (s *Stub) SetService(name string, entries ...*api.ServiceEntry) {
-	s.change(func(i uint64) { s.services[name] = &resource[[]*api.ServiceEntry]{entries, i} })
+	s.change(func(i uint64) {
+		old := s.services[name]
+		if old == nil {
+			old = &resource[[]*api.ServiceEntry]{index: 1}
+		}
+		s.services[name] = &resource[[]*api.ServiceEntry]{entries, i, &resource[[]*api.ServiceEntry]{value: old.value, index: old.index}}
+	})
 }
 
 // Touch raises a service's index and changes nothing, as a check that syncs its
@@ -186,6 +194,10 @@ func (s *Stub) SetSlow(d time.Duration) { s.set(func() { s.slow = d }) }
 // which says neither leader nor contact.
 func (s *Stub) SetStreaming(on bool) { s.set(func() { s.streaming = on }) }
 
+// SetBehind makes stale reads of services that do not block come from a server
+// that has not heard of the last change.
+func (s *Stub) SetBehind(on bool) { s.set(func() { s.behind = on }) }
+
 // BeforeCAS runs f before each check-and-set: somebody else who is faster.
 func (s *Stub) BeforeCAS(f func()) { s.set(func() { s.beforeCAS = f }) }
 
@@ -217,7 +229,11 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case strings.HasPrefix(path, "/v1/health/service/"):
 		name := strings.TrimPrefix(path, "/v1/health/service/")
 		s.read(w, req, true, func() (any, uint64) {
-			if r := s.services[name]; r != nil {
+			r := s.services[name]
+			if r != nil && r.before != nil && s.behind && index == 0 && q.Has("stale") {
+				r = r.before
+			}
+			if r != nil {
 				return append([]*api.ServiceEntry{}, r.value...), r.index
 			}
 			return []*api.ServiceEntry{}, 1
