@@ -19,10 +19,13 @@ func directorCommand() *cli.Command {
 	return &cli.Command{
 		Name: "director", Usage: "run the director agent: VRRP, IPVS pools, checks",
 		Description: "Runs in the foreground and logs to stderr. SIGTERM and SIGINT hand over and stop; SIGHUP reads the configuration again.",
-		Flags:       []cli.Flag{configFlag(true)},
+		Flags:       []cli.Flag{configFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
 			path := c.String("config")
+			if path == "" {
+				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
+			}
 			cfg, err := config.Load(path, os.Getenv)
 			if err != nil {
 				return err
@@ -39,8 +42,8 @@ func directorCommand() *cli.Command {
 	}
 }
 
-func configFlag(required bool) cli.Flag {
-	return &cli.StringFlag{Name: "config", Usage: "configuration: a file, or a folder of *.hcl", Required: required, EnvVars: []string{"EDGEKEEPER_CONFIG"}}
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", Usage: "configuration: a file, or a folder of *.hcl", EnvVars: []string{"EDGEKEEPER_CONFIG"}}
 }
 
 // logger writes key=value lines, or JSON.

@@ -48,6 +48,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintf(stderr, "edgekeeper: no command %q; `edgekeeper help` lists them\n", name)
 		},
 	}
+	for _, c := range app.Commands {
+		// A wrong flag is one sentence on stderr, not a page on stdout.
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return err }
+	}
 	err := app.RunContext(ctx, args)
 	var code exitCode
 	switch {

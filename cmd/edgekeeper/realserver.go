@@ -32,7 +32,7 @@ func realserverCommand() *cli.Command {
 		Name: "realserver", Usage: "make this host a real server for direct routing, for as long as it runs",
 		Description: "Puts the virtual addresses on lo with a host route and sets arp_ignore and arp_announce, repairs them, and undoes all of it when it is stopped.",
 		Flags: []cli.Flag{
-			configFlag(false), stateFlag(),
+			configFlag(), stateFlag(),
 			&cli.StringSliceFlag{Name: "vip", Usage: "virtual address; may be repeated", EnvVars: []string{"EDGEKEEPER_VIP"}},
 			&cli.StringFlag{Name: "interface", Usage: "interface that carries the virtual addresses (default: the configuration's, else lo)", EnvVars: []string{"EDGEKEEPER_INTERFACE"}},
 		},
@@ -84,7 +84,7 @@ func cleanupCommand() *cli.Command {
 	return &cli.Command{
 		Name: "cleanup", Usage: "undo what a killed director or real-server agent left on this host",
 		Description: "Takes off the virtual addresses and puts back the kernel settings that the state folder records. It does nothing where an agent stopped cleanly, and is meant for a poststop task or ExecStopPost.",
-		Flags:       []cli.Flag{configFlag(false), stateFlag()},
+		Flags:       []cli.Flag{configFlag(), stateFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
 			dir, socket := defaultStateDir, defaultSocket
