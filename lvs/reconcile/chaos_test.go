@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,7 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 	}
 	undo()
+	want.Pools = maps.Clone(want.Pools) // Set keeps the other
 	for key, w := range want.Pools {
 		w.Hold = ""
 		want.Pools[key] = w
