@@ -166,7 +166,7 @@ func TestHTTPRequest(t *testing.T) {
 	if r := attempt(t, discovery.Check{Spec: spec, Target: target}); r != "ok" {
 		t.Fatal(r)
 	}
-	if got.Method != "HEAD" || got.RequestURI != "/health?deep=1" || got.Host != "www.example.com" || !got.Close || got.UserAgent() != "edgekeeper-check" {
+	if got.Method != http.MethodHead || got.RequestURI != "/health?deep=1" || got.Host != "www.example.com" || !got.Close || got.UserAgent() != "edgekeeper-check" {
 		t.Errorf("request %+v", got)
 	}
 	spec.Method, spec.Host = "GET", ""

@@ -50,8 +50,8 @@ func (s *Source) Set(queries []discovery.Query) {
 }
 
 // Run asks until ctx ends and then returns nil. emit is called by one goroutine
-// at a time and may block until ctx ends; an answer to a query that has just been taken out of
-// the set may still come.
+// at a time and may block until ctx ends; an answer to a query that has just
+// been taken out of the set may still come.
 func (s *Source) Run(ctx context.Context, emit func(discovery.Answer)) error {
 	var (
 		wg      sync.WaitGroup

@@ -271,6 +271,7 @@ func (r *reader) objects(m member) []*node {
 			}
 		}
 		return m.val.list
+	case boolean, number, text:
 	}
 	r.errs.add(m.val.at, "%s: expected an object, found %s", m.key, m.val.kind)
 	return nil

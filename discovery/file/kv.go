@@ -43,9 +43,9 @@ func NewKV(path string, log *slog.Logger) *KV {
 }
 
 // Run follows the file until ctx ends and then returns nil. emit is called by
-// one goroutine and may block until ctx ends. A file that is wrong is an error answer with
-// line and column; the index counts the answers, and a pair's is that of the
-// answer with which it came.
+// one goroutine and may block until ctx ends. A file that is wrong is an error
+// answer with line and column; the index counts the answers, and a pair's is
+// that of the answer with which it came.
 func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 	var (
 		last  discovery.KVAnswer

@@ -30,7 +30,11 @@ func watchFolder(ctx context.Context, folder string, poll time.Duration, kick <-
 		watched bool
 	)
 	if w != nil {
-		defer w.Close()
+		defer func() {
+			if err := w.Close(); err != nil {
+				log.Debug("close the folder's watch", "folder", folder, "error", err)
+			}
+		}()
 		events, faults = w.Events, w.Errors
 	}
 	// The folder may come later, or be replaced by another of the same name.
