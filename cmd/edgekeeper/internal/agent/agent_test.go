@@ -303,3 +303,26 @@ func TestFloatingAddressNeedsNoIPVS(t *testing.T) {
 		t.Errorf("snapshot = %+v", snap)
 	}
 }
+
+func TestVirtualServersOfAnEarlierRunAreRemovedAndForeignOnesAreNot(t *testing.T) {
+	s := newSite(t)
+	foreign := lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("192.0.2.9"), Port: 443}, Scheduler: "rr"}
+	if err := s.kernel.Do(lvs.Op{Verb: lvs.AddService, Service: foreign}); err != nil {
+		t.Fatal(err)
+	}
+	s.config("keep", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	s.stop()
+	s.write("director.hcl", fmt.Sprintf(base, s.dir, "release", 81, `real_server "10.0.0.2:81" {}`))
+	s.start()
+	s.table("10.0.0.2:1")
+	s.until("only what is wanted is recorded as ours", func() bool {
+		b, err := os.ReadFile(filepath.Join(s.dir, "state", "virtual-servers.json"))
+		return err == nil && strings.Count(string(b), "Port") == 1
+	})
+	s.stop()
+	if got, want := s.kernel.Dump(), "tcp 192.0.2.9:443 rr\n"; got != want {
+		t.Errorf("left:\n%swant:\n%s", got, want)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
@@ -28,10 +30,12 @@ type dataplane struct {
 	platform   Platform
 	log        *slog.Logger
 	event      func(kind, object, text string)
-	ipvs       IPVS // nil: no virtual server is configured
+	removed    func() // a virtual server is gone; must not block
+	ipvs       IPVS   // nil: no virtual server is configured
 	reconciler *reconcile.Reconciler
 	adopted    lvs.Table
-	timeouts   lvs.Timeouts // of before; zero fields were not changed
+	recorded   map[lvs.Key]bool // ours, by the record of an earlier run
+	timeouts   lvs.Timeouts     // of before; zero fields were not changed
 	tuned      *tuned
 
 	mu    sync.Mutex
@@ -45,6 +49,7 @@ func (k *dataplane) open(ctx context.Context, cfg *config.Config, st *store, eve
 	if err := st.loadOwned(); err != nil {
 		return err
 	}
+	k.recorded = st.owned
 	var err error
 	if k.tuned, err = openSysctls(k.platform.Sysctls, SysctlState(cfg.StateDir)); err != nil {
 		return err
@@ -81,6 +86,9 @@ func (k *dataplane) changed(c reconcile.Change) {
 	default:
 		k.event("ipvs", c.Op.Service.Key.String(), text)
 	}
+	if c.Err == nil && c.Op.Verb == lvs.RemoveService {
+		k.removed()
+	}
 }
 
 func (k *dataplane) lastDrift() string {
@@ -95,6 +103,16 @@ func (k *dataplane) status() reconcile.Status {
 		return reconcile.Status{}
 	}
 	return k.reconciler.Status()
+}
+
+// remaining lists the virtual servers of ours that may be in the kernel: what
+// the reconciler says once it has looked, and until then what was recorded.
+func (k *dataplane) remaining() []lvs.Key {
+	s := k.status()
+	if s.Adopted == nil {
+		return slices.Collect(maps.Keys(k.recorded))
+	}
+	return s.Owned
 }
 
 // change prepares the kernel for another configuration.

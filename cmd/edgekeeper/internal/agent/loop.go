@@ -76,6 +76,12 @@ func newAgent(opts Options) *agent {
 	}
 	a.settled.Stop()
 	a.routers = &routers{agent: a}
+	a.kernel.removed = func() {
+		select {
+		case a.inbox <- a.touch: // the record of what is ours gets shorter
+		default: // busy: the next decision does it
+		}
+	}
 	return a
 }
 
@@ -172,7 +178,7 @@ func (a *agent) decide() {
 		_, wanted := checks[c]
 		return !wanted
 	})
-	if err := a.store.own(slices.Collect(maps.Keys(want.Pools))); err != nil {
+	if err := a.store.own(slices.Collect(maps.Keys(want.Pools)), a.kernel.remaining()); err != nil {
 		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
 	}
 	if a.kernel.reconciler != nil {

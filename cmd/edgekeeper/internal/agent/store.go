@@ -58,16 +58,17 @@ func (s *store) loadOwned() error {
 	return nil
 }
 
-// own records virtual servers as ours before they are created.
-func (s *store) own(keys []lvs.Key) error {
-	next := maps.Clone(s.owned)
-	for _, k := range keys {
+// own records which virtual servers are ours: those wanted now, before they are
+// created, and those that the reconciler still has to remove.
+func (s *store) own(wanted, remaining []lvs.Key) error {
+	next := make(map[lvs.Key]bool, len(wanted))
+	for _, k := range slices.Concat(wanted, remaining) {
 		next[k] = true
 	}
 	if maps.Equal(next, s.owned) {
 		return nil
 	}
-	// A copy: the reconciler may still hold the map of before.
+	// A new map: the reconciler may still hold the one before.
 	s.owned = next
 	return s.write("virtual-servers.json", slices.SortedFunc(maps.Keys(next), lvs.Key.Compare))
 }
