@@ -230,7 +230,8 @@ func (j *job) visible(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("copy %s: %w", path, err)
 	}
-	if err := os.WriteFile(to, b, 0o755); err != nil {
+	tmp := fmt.Sprintf("%s.%d.new", to, os.Getpid())
+	if err := errors.Join(os.WriteFile(tmp, b, 0o755), os.Rename(tmp, to)); err != nil {
 		return "", fmt.Errorf("copy %s: %w", path, err)
 	}
 	return to, nil
@@ -269,7 +270,7 @@ func (j *job) runHere(ctx context.Context, args, env []string) (int, error) {
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
-	cmd.Env, cmd.Dir = env, j.project
+	cmd.Env, cmd.Dir = append(env, "LAB_SELF="+self), j.project
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = cmd.Run()
 	var status *exec.ExitError
@@ -281,9 +282,13 @@ func (j *job) runHere(ctx context.Context, args, env []string) (int, error) {
 
 func (j *job) runGuest(ctx context.Context, args, env []string) (int, error) {
 	self, err := j.static(ctx)
+	if err == nil && guest.Hidden(self) {
+		self, err = j.visible(self)
+	}
 	if err != nil {
 		return 1, err
 	}
+	env = append(env, "LAB_SELF="+self)
 	return guest.Run(ctx, guest.Spec{
 		Args: args, Env: env, Lab: self, Dir: j.project, Out: j.out, Cache: j.cache, Limit: j.limit, Shell: j.shell,
 	}, os.Stdout, say)

@@ -30,6 +30,8 @@ type Consul struct {
 	host   *site.Host
 	http   *http.Client
 	proc   *site.Proc
+
+	address string
 }
 
 // consulConfig makes a single server quick to elect itself and quiet otherwise.
@@ -60,6 +62,7 @@ func NewConsul(s *site.Site, binary, dir string) (*Consul, error) {
 		return nil, fmt.Errorf("create Consul's folder: %w", err)
 	}
 	c := &Consul{Binary: binary, Dir: dir, site: s, host: s.Mgmt(), http: s.Mgmt().HTTP(10 * time.Second)}
+	c.address = c.host.Mgmt.Addr().String() + ":8500"
 	config := fmt.Sprintf(consulConfig, filepath.Join(dir, "data"), c.host.Mgmt.Addr())
 	if err := os.WriteFile(filepath.Join(dir, "consul.hcl"), []byte(config), 0o644); err != nil {
 		return nil, fmt.Errorf("write Consul's configuration: %w", err)
@@ -68,7 +71,7 @@ func NewConsul(s *site.Site, binary, dir string) (*Consul, error) {
 }
 
 // Address is where the site reaches Consul.
-func (c *Consul) Address() string { return c.host.Mgmt.Addr().String() + ":8500" }
+func (c *Consul) Address() string { return c.address }
 
 // Start starts the server and waits until it has elected itself.
 func (c *Consul) Start(ctx context.Context) error {
@@ -93,6 +96,55 @@ func (c *Consul) Start(ctx context.Context) error {
 		case <-p.Done():
 			return fmt.Errorf("start Consul: it ended; see %s", p.Log)
 		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// consulAgentConfig is a client agent, reached on the host's own loopback.
+const consulAgentConfig = `
+disable_update_check = true
+log_level            = "info"
+data_dir             = %q
+node_name            = %q
+bind_addr            = %q
+client_addr          = "127.0.0.1"
+retry_join           = [%q]
+retry_interval       = "1s"
+ports {
+  dns      = -1
+  grpc     = -1
+  grpc_tls = -1
+}
+`
+
+// StartAgent starts a client agent on a host and waits until it knows the server.
+func (c *Consul) StartAgent(ctx context.Context, h *site.Host) error {
+	dir := filepath.Join(c.Dir, h.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("create Consul's folder: %w", err)
+	}
+	config := fmt.Sprintf(consulAgentConfig, filepath.Join(dir, "data"), h.Name, h.Mgmt.Addr(), c.host.Mgmt.Addr())
+	file := filepath.Join(dir, "consul.hcl")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		return fmt.Errorf("write Consul's configuration: %w", err)
+	}
+	p, err := c.site.Start(h, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", file}})
+	if err != nil {
+		return err
+	}
+	agent := &Consul{http: h.HTTP(10 * time.Second), host: h, address: "127.0.0.1:8500"}
+	for {
+		var leader string
+		err := agent.call(http.MethodGet, "/v1/status/leader", nil, &leader)
+		if err == nil && leader != "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for Consul on %s: %w (last: %v)", h.Name, context.Cause(ctx), err)
+		case <-p.Done():
+			return fmt.Errorf("start Consul on %s: it ended; see %s", h.Name, p.Log)
+		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }

@@ -13,12 +13,12 @@ import (
 )
 
 // Nomad is a Nomad server on the management host, with a client agent on each
-// director and web host. Clients carry meta role ("director" or "web"), and
-// directors router_id and priority.
+// director and web host. Clients carry meta role ("director" or "web"); directors
+// router_id and priority, web hosts site_address.
 type Nomad struct {
 	Binary string
 	Dir    string
-	Consul string // address of Consul, empty for none
+	Consul bool // web hosts have a Consul agent of their own, on loopback
 	site   *site.Site
 	path   []string
 	agents []*site.Proc
@@ -74,7 +74,7 @@ consul {
 
 // NewNomad prepares Nomad's agents. path lists folders that tasks find their
 // programs in, in addition to the usual.
-func NewNomad(s *site.Site, binary, dir, consul string, path ...string) *Nomad {
+func NewNomad(s *site.Site, binary, dir string, consul bool, path ...string) *Nomad {
 	return &Nomad{Binary: binary, Dir: dir, Consul: consul, site: s, path: path}
 }
 
@@ -89,7 +89,7 @@ func (n *Nomad) Start(ctx context.Context) error {
 	}
 	hosts := slices.Concat(n.site.Directors(), n.site.Webs())
 	for _, h := range hosts {
-		meta := map[string]string{"role": "web"}
+		meta := map[string]string{"role": "web", "site_address": h.Addr.Addr().String()}
 		if slices.Contains(n.site.Directors(), h) {
 			meta = map[string]string{"role": "director", "router_id": "lvs" + h.Name[1:], "priority": map[string]string{"d1": "100", "d2": "90"}[h.Name]}
 		}
@@ -125,10 +125,10 @@ func (n *Nomad) agent(h *site.Host, config string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("create Nomad's folder: %w", err)
 	}
-	if n.Consul == "" {
+	// Each Nomad client keeps the services of its Consul agent equal to its own
+	// tasks, so no two may share an agent.
+	if !n.Consul || !slices.Contains(n.site.Webs(), h) {
 		config += nomadNoConsul
-	} else {
-		config += fmt.Sprintf("consul {\n  address = %q\n}\n", n.Consul)
 	}
 	file := filepath.Join(dir, "nomad.hcl")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
@@ -160,6 +160,24 @@ func (n *Nomad) RunJob(file string, vars ...string) error {
 // StopJob stops a job without waiting for the end of its tasks.
 func (n *Nomad) StopJob(name string) error {
 	_, err := n.CLI("job", "stop", "-detach", name)
+	return err
+}
+
+// StopOn ends a job's allocation on one host for good: the host is made
+// ineligible, so that no replacement starts there.
+func (n *Nomad) StopOn(job, host string) error {
+	id, err := n.CLI("node", "status", "-t", fmt.Sprintf(`{{range .}}{{if eq .Name %q}}{{.ID}}{{end}}{{end}}`, host))
+	if err != nil {
+		return err
+	}
+	if _, err := n.CLI("node", "eligibility", "-disable", strings.TrimSpace(id)); err != nil {
+		return err
+	}
+	alloc, err := n.CLI("job", "allocs", "-t", fmt.Sprintf(`{{range .}}{{if and (eq .NodeName %q) (eq .ClientStatus "running")}}{{.ID}}{{end}}{{end}}`, host), job)
+	if err != nil {
+		return err
+	}
+	_, err = n.CLI("alloc", "stop", "-detach", strings.TrimSpace(alloc))
 	return err
 }
 

@@ -126,10 +126,9 @@ func prepare(line map[string]string) error {
 	if err := loadModules("/modules/2"); err != nil {
 		return err
 	}
-	if err := unix.Chroot("/root"); err != nil {
-		return fmt.Errorf("change root: %w", err)
-	}
-	if err := os.Chdir("/"); err != nil {
+	// As switch_root does: the new root must lie on top of the first one, or who
+	// enters a mount namespace later finds himself in the initramfs.
+	if err := errors.Join(os.Chdir("/root"), unix.Mount(".", "/", "", unix.MS_MOVE, ""), unix.Chroot("."), os.Chdir("/")); err != nil {
 		return fmt.Errorf("change root: %w", err)
 	}
 	shares := []struct{ tag, opts string }{{"cache", "ro,cache=loose"}, {"project", "ro,cache=loose"}, {"out", "cache=mmap"}}

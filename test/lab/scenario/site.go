@@ -59,8 +59,28 @@ func (t *T) Site(o site.Options) *Site {
 		}
 		samples, widest := s.Sampler.Quality()
 		t.Logf("sampler: %d samples, widest distance %s", samples, widest.Round(time.Millisecond))
+		if widest > coarse {
+			t.Measure("caution, a busy machine", "samples were up to %s apart; times are no better than that", widest.Round(time.Millisecond))
+		}
+		t.File("holders.txt", s.Holders())
 	})
 	return s
+}
+
+// coarse is the distance of samples from which on a report says so.
+const coarse = 250 * time.Millisecond
+
+// Holders lists when which director got and lost the virtual address.
+func (s *Site) Holders() string {
+	var b strings.Builder
+	for _, c := range s.Sampler.Changes() {
+		verb := "loses"
+		if c.Holds {
+			verb = "gets"
+		}
+		fmt.Fprintf(&b, "%s (%.3f s) %s %s %s\n", c.At.Format("15:04:05.000"), c.At.Sub(s.t.began).Seconds(), c.Host, verb, s.VIP.Addr())
+	}
+	return b.String()
 }
 
 // Temp returns a folder in memory for sockets and state of this scenario.
@@ -158,12 +178,17 @@ func (s *Site) StopLoad() {
 	}
 }
 
+// holdSilence is how long a held connection may be silent before it counts as
+// broken: a restart of the director costs an election, and TCP's retransmission
+// timer has doubled a few times by then.
+const holdSilence = 20 * time.Second
+
 // Hold opens one long connection through the virtual address; the returned
 // load gets a line per line received, and one result at the end.
 func (s *Site) Hold(length time.Duration) *traffic.Load {
 	l := new(traffic.Load)
 	_, err := s.Start(s.Client(), site.Command{Name: "client-hold", Stdout: l,
-		Args: []string{self, "client", "-target", s.VS().String(), "-hold", length.String()}})
+		Args: []string{self, "client", "-target", s.VS().String(), "-hold", length.String(), "-timeout", holdSilence.String()}})
 	s.t.OK(err)
 	s.t.Within(5*time.Second, "the long connection carries data", func() bool { return len(l.Window(time.Time{}, time.Time{})) > 0 })
 	return l

@@ -189,6 +189,9 @@ func (t *T) Binary(n Need) string {
 	return v
 }
 
+// Lab returns the path of the lab's own binary, for those who start it by name.
+func (t *T) Lab() string { return os.Getenv("LAB_SELF") }
+
 // File writes a file into the scenario's folder and returns its path.
 func (t *T) File(name, content string) string {
 	path := filepath.Join(t.out, name)

@@ -92,7 +92,7 @@ func overlap(t *scenario.T, s *scenario.Site, what string, at time.Time, judge b
 	d := s.Sampler.Overlap(at)
 	t.Measure(what+": two holders for", "%s of %s watched", ms(d), time.Since(at).Round(time.Second))
 	if judge && d > 0 {
-		t.Errorf("%s: both directors held the virtual address, for %s", what, ms(d))
+		t.Errorf("%s: both directors held the virtual address, for %s:\n%s", what, ms(d), s.Holders())
 	}
 }
 

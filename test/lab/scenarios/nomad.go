@@ -15,10 +15,14 @@ func init() {
 		Name: "nomad-alone", Doc: "the lab's own Nomad: a server, four clients, a raw_exec job on the two web hosts",
 		Needs: []scenario.Need{scenario.Nomad}, Limit: 5 * time.Minute, Extra: true, Run: nomadAlone,
 	})
+	scenario.Register(scenario.Scenario{
+		Name: "nomad", Doc: "the three job files bring up a serving site on real Nomad and Consul; a stopped director job hands over",
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadSite,
+	})
 }
 
 // nomad starts Nomad on the site and waits for its clients.
-func nomad(t *scenario.T, s *scenario.Site, consul string, path ...string) *catalog.Nomad {
+func nomad(t *scenario.T, s *scenario.Site, consul bool, path ...string) *catalog.Nomad {
 	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul, path...)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -26,6 +30,57 @@ func nomad(t *scenario.T, s *scenario.Site, consul string, path ...string) *cata
 	t.OK(n.Start(ctx))
 	t.Measure("Nomad's clients ready after", "%s", ms(time.Since(began)))
 	return n
+}
+
+func nomadSite(t *scenario.T) {
+	s := t.Site(site.Options{})
+	edgekeeper := t.Binary(scenario.Edgekeeper)
+	c, err := catalog.NewConsul(s.Site, t.Binary(scenario.Consul), filepath.Join(s.Temp(), "consul"))
+	t.OK(err)
+	startConsul(t, c)
+	for _, h := range s.Site.Webs() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		t.OK(c.StartAgent(ctx, h))
+	}
+	n := nomad(t, s, true)
+	running := func(job string, want int) {
+		took := t.Within(2*time.Minute, job+" runs", func() bool {
+			got, err := n.Running(job)
+			return err == nil && got == want
+		})
+		t.Measure("job "+job, "%d allocations after %s", want, ms(took))
+	}
+	t.Phase("nomad job run: web, realserver, director", func() {
+		t.OK(n.RunJob("jobs/web.nomad.hcl", "command="+t.Lab(), `args=["web","-name","$${node.unique.name}"]`,
+			"address=${meta.site_address}", "shutdown_delay=2s"))
+		t.OK(n.RunJob("jobs/realserver.nomad.hcl", "binary="+edgekeeper, "vip="+s.VIP.Addr().String()))
+		t.OK(n.RunJob("jobs/director.nomad.hcl", "binary="+edgekeeper, "vip="+s.VIP.String(), "secret=5525", "consul="+c.Address()))
+		running("web", 2)
+		running("edgekeeper-realserver", 2)
+		running("edgekeeper-director", 2)
+		s.Holder(time.Minute, "d1")
+		s.WaitWeight(time.Minute, "d1", "w1", 1)
+		s.WaitWeight(time.Minute, "d1", "w2", 1)
+	})
+	s.StartLoad(20)
+	t.Phase("the site serves", func() {
+		s.Served(30*time.Second, "w1", "w2")
+		t.Sleep(2 * time.Second)
+	})
+	t.Phase("the director's job is stopped on director 1", func() {
+		at := time.Now()
+		t.OK(n.StopOn("edgekeeper-director", "d1"))
+		s.Holder(time.Minute, "d2")
+		s.Served(30*time.Second, "w1", "w2")
+		t.Measure("longest wait of the client", "%s", ms(s.Load.Gap(at, time.Now())))
+	})
+	t.Phase("nomad job stop: nobody holds the address", func() {
+		t.OK(n.StopJob("edgekeeper-director"))
+		s.Nobody(time.Minute)
+	})
+	s.StopLoad()
+	judgeOverlap(t, s, time.Time{}, true)
 }
 
 const sleepJob = `
@@ -53,7 +108,7 @@ job "sleep" {
 
 func nomadAlone(t *scenario.T) {
 	s := t.Site(site.Options{})
-	n := nomad(t, s, "")
+	n := nomad(t, s, false)
 	t.OK(n.RunJob(t.File("sleep.nomad.hcl", sleepJob)))
 	t.Measure("job runs after", "%s", ms(t.Within(time.Minute, "two allocations run", func() bool {
 		running, err := n.Running("sleep")

@@ -89,7 +89,7 @@ func judgeOverlap(t *scenario.T, s *scenario.Site, since time.Time, strict bool)
 	d := s.Sampler.Overlap(since)
 	t.Measure("both directors held the virtual address for", "%s", ms(d))
 	if strict && d > 0 {
-		t.Errorf("both directors held the virtual address, for %s", ms(d))
+		t.Errorf("both directors held the virtual address, for %s:\n%s", ms(d), s.Holders())
 	}
 	return d
 }
