@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -27,14 +28,14 @@ type LAN struct {
 	id     int
 }
 
-var lans int
+// lans counts LANs, for names; tests may run in parallel.
+var lans atomic.Int32
 
 // NewLAN makes an empty LAN, removed at the end of the test.
 func NewLAN(t testing.TB) *LAN {
 	t.Helper()
 	enterOnce.Do(func() { enter(t) })
-	lans++
-	l := &LAN{id: lans}
+	l := &LAN{id: int(lans.Add(1))}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("lan%d", l.id)
 	off := false
@@ -78,7 +79,6 @@ func (l *LAN) Host(t testing.TB, name string, addresses ...string) *Host {
 	must(t, "set port up", netlink.LinkSetUp(outside))
 
 	h.Do(t, func() error {
-		_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
 		link, err := netlink.LinkByName(peer)
 		if err != nil {
 			return err
@@ -86,7 +86,9 @@ func (l *LAN) Host(t testing.TB, name string, addresses ...string) *Host {
 		if err := netlink.LinkSetName(link, Interface); err != nil {
 			return err
 		}
-		_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", Interface, "accept_dad"), []byte("0"), 0)
+		for file, value := range map[string]string{"accept_dad": "0", "addr_gen_mode": "1"} { // only the addresses given
+			_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", Interface, file), []byte(value), 0)
+		}
 		for _, a := range addresses {
 			addr, err := netlink.ParseAddr(a)
 			if err != nil {

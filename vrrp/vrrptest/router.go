@@ -177,8 +177,7 @@ func (s *sim) settle(r *router, decided time.Duration) {
 	}
 }
 
-// ask is Machine.Step at the present time. The direct call keeps the event off
-// the heap.
+// ask is Machine.Step at the present time.
 func (s *sim) ask(r *router, ev vrrp.Event) []vrrp.Action {
 	if r.broken != nil {
 		return r.broken.Step(epoch.Add(s.now), ev)
@@ -293,7 +292,15 @@ func (s *sim) receive(r *router, d delivery) {
 	if s.tracing {
 		s.trace(r, "hears priority %d from %s", d.priority, from.name)
 	}
-	s.step(r, vrrp.Received{Source: from.source, Priority: d.priority, Interval: s.site.Interval})
+	now, ev := s.now, vrrp.Received{Source: from.source, Priority: d.priority, Interval: s.site.Interval}
+	if r.broken != nil {
+		s.perform(r, s.ask(r, ev), now)
+	} else { // the direct call keeps the event off the garbage-collected heap
+		s.perform(r, r.machine.Step(epoch.Add(now), ev), now)
+	}
+	if !r.stopped {
+		s.settle(r, now)
+	}
 	// What the machine knows now, noted for the checks.
 	if d.priority == vrrp.PriorityResign {
 		r.fresh = false
