@@ -67,9 +67,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s *State) UnmarshalText(b []byte) error { return enumUnmarshal(stateNames, s, b) }
 
 // Weights are the weights that a service definition carries for its two usable
-// states (`weights { passing = 10 warning = 1 }`). Set says whether the
-// definition had them: Consul fills in 1 and 1, which cannot be told apart from
-// a written 1 and 1 and means the same.
+// states (`weights { passing = 10 warning = 1 }`). Consul fills in 1 and 1 where
+// a definition has none.
 type Weights struct {
 	Passing, Warning int
 }
@@ -93,7 +92,7 @@ type Answer struct {
 	Instances []Instance // complete; meaningless when Err is set
 	Warnings  []string   // a sentence for each instance that had to be left out, and why
 	Index     uint64     // Consul's index, or a counter of the source: the cause in events
-	Err       string     // not empty: the source fails since Since, the last answer stands
+	Err       string     // not empty: the source fails, and the last answer stands
 	Stale     bool       // the answer is a last-known-good one from before a restart
 	At        time.Time  // when it came
 }

@@ -318,6 +318,9 @@ func TestVirtualServersOfAnEarlierRunAreRemovedAndForeignOnesAreNot(t *testing.T
 	s.start()
 	s.table("10.0.0.2:1")
 	s.until("only what is wanted is recorded as ours", func() bool {
+		if err := s.client().Put(t.Context(), "weight/web/10.0.0.2:81", "1"); err != nil { // a reason to decide anew
+			t.Fatal(err)
+		}
 		b, err := os.ReadFile(filepath.Join(s.dir, "state", "virtual-servers.json"))
 		return err == nil && strings.Count(string(b), "Port") == 1
 	})

@@ -30,7 +30,6 @@ type dataplane struct {
 	platform   Platform
 	log        *slog.Logger
 	event      func(kind, object, text string)
-	removed    func() // a virtual server is gone; must not block
 	ipvs       IPVS   // nil: no virtual server is configured
 	reconciler *reconcile.Reconciler
 	adopted    lvs.Table
@@ -85,9 +84,6 @@ func (k *dataplane) changed(c reconcile.Change) {
 		k.event("drift", c.Op.Service.Key.String(), "somebody else changed the table, repaired: "+text)
 	default:
 		k.event("ipvs", c.Op.Service.Key.String(), text)
-	}
-	if c.Err == nil && c.Op.Verb == lvs.RemoveService {
-		k.removed()
 	}
 }
 

@@ -23,6 +23,10 @@ const (
 	settleMax = 250 * time.Millisecond
 )
 
+// reviewEvery is how often everything is decided anew although nothing arrived:
+// removal windows end, and the record of what is ours gets shorter.
+const reviewEvery = 10 * time.Second
+
 // agent is a running director. What is below "owned by the loop" is touched by
 // the loop's goroutine only; others post functions to it.
 type agent struct {
@@ -76,12 +80,6 @@ func newAgent(opts Options) *agent {
 	}
 	a.settled.Stop()
 	a.routers = &routers{agent: a}
-	a.kernel.removed = func() {
-		select {
-		case a.inbox <- a.touch: // the record of what is ours gets shorter
-		default: // busy: the next decision does it
-		}
-	}
 	return a
 }
 
@@ -109,8 +107,12 @@ func (a *agent) ask(ctx context.Context, f func()) error {
 
 // loop handles what arrives until ctx is done or something fatal happened.
 func (a *agent) loop(ctx context.Context) error {
+	slowly := time.NewTicker(reviewEvery)
+	defer slowly.Stop()
 	for a.failure == nil {
 		select {
+		case <-slowly.C:
+			a.touch()
 		case f := <-a.inbox:
 			f()
 		case <-a.settled.C:
