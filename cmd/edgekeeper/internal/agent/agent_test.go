@@ -317,8 +317,10 @@ func TestVirtualServersOfAnEarlierRunAreRemovedAndForeignOnesAreNot(t *testing.T
 	s.write("director.hcl", fmt.Sprintf(base, s.dir, "release", 81, `real_server "10.0.0.2:81" {}`))
 	s.start()
 	s.table("10.0.0.2:1")
+	weight := 0
 	s.until("only what is wanted is recorded as ours", func() bool {
-		if err := s.client().Put(t.Context(), "weight/web/10.0.0.2:81", "1"); err != nil { // a reason to decide anew
+		weight++ // a reason to decide anew
+		if err := s.client().Put(t.Context(), "weight/web/10.0.0.2:81", fmt.Sprint(weight)); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(filepath.Join(s.dir, "state", "virtual-servers.json"))

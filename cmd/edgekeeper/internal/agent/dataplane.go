@@ -30,7 +30,7 @@ type dataplane struct {
 	platform   Platform
 	log        *slog.Logger
 	event      func(kind, object, text string)
-	ipvs       IPVS   // nil: no virtual server is configured
+	ipvs       IPVS // nil: no virtual server is configured
 	reconciler *reconcile.Reconciler
 	adopted    lvs.Table
 	recorded   map[lvs.Key]bool // ours, by the record of an earlier run
