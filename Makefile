@@ -12,6 +12,8 @@ LDFLAGS := -s -w -X github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/ver
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOCACHE,GOMODCACHE,GOPATH,EDGEKEEPER_CACHE,XDG_CACHE_HOME)
 FUZZTIME ?= 20s
 CATALOG ?= file
+# The packages with files of a build tag.
+tagged  = $(sort $(addprefix ./,$(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .))))
 
 .PHONY: help build check test test-native test-consul test-priv test-lab lint lint-fast demo lab bench fuzz docs clean
 
@@ -32,16 +34,17 @@ test-native: ## unit, property and fuzz-seed tests under the race detector
 
 test-consul: ## tests against a real Consul agent
 	@echo '== tests against real Consul'
-	$(GO) run ./test/binaries/cmd consul
-	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 ./discovery/... ./test/...
+	$(GO) run ./test/setup consul
+	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 $(call tagged,consul)
 
 test-priv: ## tests in network namespaces, as root
 	@echo '== tests in network namespaces'
-	$(ROOT) test/privileged
+	$(ROOT) $(GO) run ./test/setup keepalived tshark ip
+	$(ROOT) $(GO) test -tags priv -count=1 $(call tagged,priv)
 
 test-lab: ## the lab: real IPVS, Consul, Nomad and keepalived
 	@echo '== the lab'
-	$(ROOT) env GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab run
+	$(ROOT) $(GO) run ./test/lab run
 
 lint-fast:
 	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
@@ -59,7 +62,7 @@ demo: ## the main job, on this machine: a site with real traffic, faults and a r
 	$(ROOT) env CATALOG=$(CATALOG) GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab demo
 
 lab: ## an interactive lab
-	$(ROOT) env GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab shell
+	$(ROOT) $(GO) run ./test/lab shell
 
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./vrrp/... ./lvs/... ./discovery/... ./cmd/...
