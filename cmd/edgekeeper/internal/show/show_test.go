@@ -1,0 +1,104 @@
+package show_test
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/show"
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// troubled is a director with something of everything.
+func troubled() control.Snapshot {
+	server := func(addr, id string, state discovery.ServerState, full int, reason string, kernel *control.KernelDest) control.PoolServer {
+		return control.PoolServer{
+			ServerStatus: discovery.ServerStatus{Addr: netip.MustParseAddrPort(addr), ID: id, State: state, Configured: full, Reason: reason},
+			Kernel:       kernel,
+		}
+	}
+	return control.Snapshot{
+		Version: "1.0.0", RouterID: "lvs1", Started: now.Add(-90 * time.Second), At: now,
+		Config: control.ConfigStatus{Path: "/etc/edgekeeper.d", Refused: "director.hcl:3:1: no"},
+		VRRP: []control.Router{{
+			Name: "VI_1", State: "MASTER", Since: now.Add(-time.Minute), Priority: 200, PriorityFrom: "kv priority/VI_1/lvs1",
+			Reason: "no advert from anybody for 3.609 s", Lease: "3s", Master: "61.139.2.2", MasterPriority: 200,
+			Addresses: []control.Address{
+				{Prefix: netip.MustParsePrefix("61.139.2.1/29"), Device: "eth0", Label: "eth0:0", Present: true},
+				{Prefix: netip.MustParsePrefix("192.168.200.16/24"), Device: "eth1"},
+			},
+			Mismatch: []control.Mismatch{{Peer: "61.139.2.3", What: "auth: the password is wrong", Count: 7, Last: now.Add(-time.Second)}},
+		}},
+		Pools: []control.Pool{{
+			Name: "web", Service: "tcp 61.139.2.1:80", Scheduler: "wrr", Forward: "dr", Held: "3 of 5 would go", Stale: true,
+			Servers: []control.PoolServer{
+				server("61.139.2.4:80", "web-1", discovery.Serving, 3, "tcp check: connected", &control.KernelDest{Weight: 3, Active: 12, Inactive: 4}),
+				server("61.139.2.5:80", "web-2", discovery.Failed, 1, "tcp check: connection refused", &control.KernelDest{Inactive: 2}),
+				server("61.139.2.6:80", "", discovery.Entering, 1, "tcp check has not answered yet", nil),
+			},
+		}},
+		IPVS:    control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 2, "set-dest": 1}, Drift: 1, LastDrift: "add tcp 61.139.2.1:80", Adopted: control.Adopted{Services: 1, Servers: 2}, Timeouts: &control.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}},
+		Sources: []control.SourceStatus{{Source: "consul", Query: "consul service web", Error: "403 ACL denied"}},
+		KV:      control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	s := troubled()
+	cases := map[string]func(io.Writer) error{
+		"status": func(w io.Writer) error { return show.Status(w, s) },
+		"pools":  func(w io.Writer) error { return show.Pools(w, s) },
+		"vrrp":   func(w io.Writer) error { return show.Routers(w, s) },
+		"connections": func(w io.Writer) error {
+			return show.Connections(w, []control.Connection{{
+				Protocol: "tcp", Client: netip.MustParseAddrPort("61.139.2.6:40000"), Virtual: netip.MustParseAddrPort("61.139.2.1:80"),
+				Server: netip.MustParseAddrPort("61.139.2.4:80"), State: "ESTABLISHED", Expires: 899,
+			}})
+		},
+		"events": func(w io.Writer) error {
+			return show.Events(w, []control.Event{{Seq: 1, At: now, Kind: "vrrp", Object: "VI_1", Text: "MASTER, was BACKUP: no advert"}})
+		},
+		"handover": func(w io.Writer) error {
+			return show.Handovers(w, []control.Handover{{Instance: "VI_1", To: "61.139.2.3", Seconds: 0.65}})
+		},
+	}
+	for name, render := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got bytes.Buffer
+			if err := render(&got); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingToNote(t *testing.T) {
+	if notes := show.Notes(control.Snapshot{IPVS: control.IPVS{InSync: true}}); len(notes) > 0 {
+		t.Errorf("notes of a sound director: %q", notes)
+	}
+}
