@@ -48,6 +48,9 @@ func Main(m *testing.M, roles map[string]func() error) {
 		os.Exit(runRole(role, roles))
 	}
 	if os.Getenv(envInside) != "" {
+		// Parallel tests here wait for timers, they do not compute. -parallel
+		// on the command line still decides.
+		_ = flag.Set("test.parallel", "12")
 		os.Exit(m.Run())
 	}
 	os.Exit(reexec())

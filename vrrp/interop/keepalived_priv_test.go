@@ -173,8 +173,7 @@ func TestWithKeepalived(t *testing.T) {
 }
 
 // TestFaultsBesideKeepalived kills and stops our master in front of keepalived:
-// never two holders; and keepalived in front of ours, for comparison, where the
-// address of the dead stays.
+// never two holders.
 func TestFaultsBesideKeepalived(t *testing.T) {
 	for _, fault := range []struct {
 		name string
@@ -187,6 +186,7 @@ func TestFaultsBesideKeepalived(t *testing.T) {
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPair(t, modes[1])
 			ours := p.router(t, 100, "-nopreempt")
 			waitHolder(t, 5*time.Second, p.a, p.vip)

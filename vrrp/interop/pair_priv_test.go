@@ -68,6 +68,7 @@ func waitGone(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.
 
 // TestPair walks two routers through start, clean stop, return and preemption.
 func TestPair(t *testing.T) {
+	t.Parallel()
 	lan := netns.NewLAN(t)
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	b := lan.Host(t, "b", "192.0.2.2/24")
@@ -130,6 +131,7 @@ func TestKilled(t *testing.T) {
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			lan := netns.NewLAN(t)
 			a := lan.Host(t, "a", "192.0.2.1/24")
 			b := lan.Host(t, "b", "192.0.2.2/24")
@@ -163,6 +165,7 @@ func TestKilled(t *testing.T) {
 
 // TestHost: what happens to the interface and the addresses of a master.
 func TestHost(t *testing.T) {
+	t.Parallel()
 	lan := netns.NewLAN(t)
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	r := a.Start(t, netns.Role("router", "-priority", "200", "-vips", theVIP+"/24,198.51.100.7/32"))
@@ -196,6 +199,7 @@ func TestHost(t *testing.T) {
 // TestLeftovers: a start after a crash with another configuration removes what
 // the crashed one had.
 func TestLeftovers(t *testing.T) {
+	t.Parallel()
 	lan := netns.NewLAN(t)
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	state := filepath.Join(t.TempDir(), "VI_1.vip.json")

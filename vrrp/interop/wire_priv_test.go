@@ -1,0 +1,151 @@
+//go:build priv
+
+package interop
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/netns"
+)
+
+// TestWire has tshark look at what one master sends: adverts, announcements and
+// the resignation, in every mode. It must find no fault with them.
+func TestWire(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, m)
+			file := filepath.Join(t.TempDir(), "wire.pcap")
+			shark := p.b.Start(t, netns.Tool("tshark", "-i", "eth0", "-q", "-w", file))
+			shark.WaitOutput(t, "Capture started", 10*time.Second)
+			ours := p.router(t, 200)
+			waitHolder(t, 5*time.Second, p.a, p.vip)
+			time.Sleep(1500 * time.Millisecond)
+			if err := ours.Stop(t, 2*time.Second); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+			time.Sleep(300 * time.Millisecond)
+			shark.Signal(t, syscall.SIGINT)
+			<-shark.Done()
+
+			filter := "vrrp && !icmp && !icmpv6" // nobody listens on b: it answers unicast with ICMP errors
+			source := p.address("a")
+			lines := p.tshark(t, file, filter, "ip.src", "ipv6.src", "ip.ttl", "ipv6.hlim", "ip.dsfield", "ipv6.tclass",
+				"vrrp.version", "vrrp.prio", "vrrp.checksum.status", "_ws.expert.message", "_ws.malformed")
+			if len(lines) < 3 {
+				t.Fatalf("captured %d adverts", len(lines))
+			}
+			for i, line := range lines {
+				f := strings.Split(line, "|")
+				prio := "200"
+				if i == len(lines)-1 {
+					prio = "0"
+				}
+				if f[0]+f[1] != source || f[2]+f[3] != "255" || f[4]+f[5] != "0xc0" && f[4]+f[5] != "0x000000c0" ||
+					f[6] != fmt.Sprint(m.version) || f[7] != prio || f[8] != "1" || f[9]+f[10] != "" {
+					t.Errorf("advert %d: %s", i, line)
+				}
+			}
+			if m.v6 {
+				p.checkNeighbour(t, file)
+			} else {
+				p.checkARP(t, file)
+			}
+		})
+	}
+}
+
+// tshark prints fields of the packets a filter passes, separated by |.
+func (p *pair) tshark(t *testing.T, file, filter string, fields ...string) []string {
+	t.Helper()
+	args := []string{"-r", file, "-Y", filter, "-T", "fields", "-E", "separator=|", "-o", "vrrp.v3_checksum_as_in_v2:FALSE"}
+	for _, f := range fields {
+		args = append(args, "-e", f)
+	}
+	out := p.b.Run(t, netns.Tool("tshark", args...))
+	var lines []string
+	for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
+		if l != "" && strings.Contains(l, "|") {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// checkARP: five gratuitous requests, from the interface, broadcast, in the form
+// keepalived uses.
+func (p *pair) checkARP(t *testing.T, file string) {
+	t.Helper()
+	lines := p.tshark(t, file, "arp.isgratuitous==1", "eth.dst", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "arp.dst.hw_mac", "_ws.malformed")
+	want := "ff:ff:ff:ff:ff:ff|1|192.0.2.100|192.0.2.100|ff:ff:ff:ff:ff:ff|"
+	if len(lines) != 5 {
+		t.Errorf("%d gratuitous ARP requests, want 5", len(lines))
+	}
+	for _, l := range lines {
+		if l != want {
+			t.Errorf("gratuitous ARP\n got %s\nwant %s", l, want)
+		}
+	}
+}
+
+// checkNeighbour: five unsolicited advertisements for each address, Override set.
+func (p *pair) checkNeighbour(t *testing.T, file string) {
+	t.Helper()
+	lines := p.tshark(t, file, "icmpv6.type==136", "eth.dst", "ipv6.src", "ipv6.dst", "ipv6.hlim", "icmpv6.nd.na.target_address",
+		"icmpv6.nd.na.flag.o", "icmpv6.nd.na.flag.s", "icmpv6.checksum.status")
+	count := 0
+	for _, l := range lines {
+		for _, ip := range []string{"fe80::100", "2001:db8::100"} {
+			yes, no := "1", "0"
+			if strings.Contains(l, "True") {
+				yes, no = "True", "False"
+			}
+			if l == "33:33:00:00:00:01|"+ip+"|ff02::1|255|"+ip+"|"+yes+"|"+no+"|1" {
+				count++
+			}
+		}
+	}
+	if count != 10 {
+		t.Errorf("%d good unsolicited neighbour advertisements, want 10 in\n%s", count, strings.Join(lines, "\n"))
+	}
+}
+
+// TestIPv6Lease: the lease of a virtual address does not become the lease of the
+// connected route it shares with the host, and ends with the process.
+func TestIPv6Lease(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, modes[7])
+	p.vips = "2001:db8::100/64,2001:db8:1::1/64,2001:db8::200/128"
+	ours := p.router(t, 100)
+	waitHolder(t, 5*time.Second, p.a, "2001:db8::200")
+	for _, have := range p.a.Addresses(t) {
+		switch have.Prefix.String() {
+		case "2001:db8::100/64", "2001:db8:1::1/64":
+			if have.Valid > 3 || have.Preferred != have.Valid {
+				t.Errorf("%+v: want a lease, not deprecated", have)
+			}
+		case "2001:db8::200/128":
+			if have.Valid > 3 || have.Preferred != 0 {
+				t.Errorf("%+v: want a lease, deprecated", have)
+			}
+		}
+	}
+	routes := p.a.Run(t, netns.Tool("ip", "-6", "route", "show", "2001:db8::/64"))
+	if !strings.Contains(routes, "2001:db8::/64") || strings.Contains(routes, "expires") {
+		t.Errorf("connected route while the lease runs: %q", routes)
+	}
+	if r := p.a.Run(t, netns.Tool("ip", "-6", "route", "show", "2001:db8:1::/64")); !strings.Contains(r, "2001:db8:1::/64") {
+		t.Errorf("no connected route for the virtual address's own prefix: %q", r)
+	}
+	ours.Kill(t)
+	waitGone(t, 4*time.Second, p.a, "2001:db8::100")
+	waitGone(t, time.Second, p.a, "2001:db8:1::1")
+	if r := p.a.Run(t, netns.Tool("ip", "-6", "route", "show", "2001:db8::/64")); r != routes {
+		t.Errorf("connected route after the lease: %q, before: %q", r, routes)
+	}
+}
