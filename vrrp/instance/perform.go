@@ -67,7 +67,7 @@ func (l *loop) perform(action vrrp.Action) {
 		l.enter(a)
 	case vrrp.Announce:
 		for range a.Rounds {
-			if !l.installed {
+			if !l.installed || !l.hostBad.IsZero() {
 				break
 			}
 			if err := l.r.cfg.Host.Announce(); err != nil {

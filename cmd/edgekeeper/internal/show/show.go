@@ -78,7 +78,7 @@ func Notes(s control.Snapshot) []string {
 	}
 	for _, src := range s.Sources {
 		if src.Error != "" {
-			add("%s %s: %s; the last good answer stands", src.Source, src.Query, src.Error)
+			add("%s: %s; the last good answer stands", src.Query, src.Error)
 		}
 	}
 	for _, src := range s.Sources {
