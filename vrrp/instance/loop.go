@@ -43,6 +43,7 @@ type loop struct {
 	hostAt    time.Time // faultHost is cleared
 	hostBad   time.Time // since when Install and Renew fail; zero: they succeed
 	installed bool
+	roles     []Role       // of the present step, not yet given to OnRole
 	waiters   []chan error // callers of Handover
 	logged    map[troubleKey]bool
 }

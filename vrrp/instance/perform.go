@@ -21,6 +21,10 @@ func (l *loop) step(event vrrp.Event) {
 	}
 	l.heldUp(now)
 	l.publish()
+	for _, role := range l.roles { // when all is done, and Status shows it
+		l.r.outbox.put(func() { l.r.cfg.OnRole(role) })
+	}
+	l.roles = l.roles[:0]
 	l.answerHandover()
 }
 
@@ -166,8 +170,8 @@ func (l *loop) enter(e vrrp.Enter) {
 	l.r.mu.Unlock()
 
 	l.r.log.Info("state", "from", role.Previous, "to", role.State, "reason", e.Reason.String(), "priority", role.Priority)
-	if f := l.r.cfg.OnRole; f != nil {
-		l.r.outbox.put(func() { f(role) })
+	if l.r.cfg.OnRole != nil {
+		l.roles = append(l.roles, role)
 	}
 }
 
