@@ -122,6 +122,7 @@ vrrp_instance VI_1 {
 // TestWithKeepalived: for every mode, elections in both directions, a clean
 // stop of each side, and nobody complains about the other's packets.
 func TestWithKeepalived(t *testing.T) {
+	t.Parallel()
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,6 +176,7 @@ func TestWithKeepalived(t *testing.T) {
 // TestFaultsBesideKeepalived kills and stops our master in front of keepalived:
 // never two holders.
 func TestFaultsBesideKeepalived(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []struct {
 		name string
 		do   func(*testing.T, *netns.Process)
@@ -211,6 +213,7 @@ func TestFaultsBesideKeepalived(t *testing.T) {
 // TestMistakesAreNamed: what keepalived is configured differently about shows
 // in our status, with its address.
 func TestMistakesAreNamed(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name       string
 		mode       int

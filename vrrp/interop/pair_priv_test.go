@@ -120,6 +120,7 @@ func TestPair(t *testing.T) {
 // TestKilled: the kernel takes the address off a killed master before the
 // backup takes over, and nobody ever sees two.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []struct {
 		name string
 		do   func(*testing.T, *netns.Process)

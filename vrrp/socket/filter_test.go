@@ -62,7 +62,7 @@ func TestFilter(t *testing.T) {
 			if err != nil || (n > 0) != tt.want {
 				t.Errorf("passes %d bytes, %v; want it passed: %v", n, err, tt.want)
 			}
-			if n, err := vm.Run(packet[:5]); err != nil || n != 0 {
+			if n, err := vm.Run(packet[:1]); err != nil || n != 0 {
 				t.Errorf("a stump passes %d bytes, %v", n, err)
 			}
 		})

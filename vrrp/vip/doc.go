@@ -14,9 +14,10 @@
 // IPv6 addresses are added with IFA_F_NODAD: duplicate address detection would
 // keep the address unusable for a second after each takeover. When another
 // address of the interface has the same prefix, IFA_F_NOPREFIXROUTE is set too:
-// otherwise the kernel would give the connected route the lifetime of the lease
-// (modify_prefix_route in net/ipv6/addrconf.c), and the host would lose the
-// subnet together with the virtual address.
+// where that address has a lifetime itself, as one from router advertisements,
+// the kernel would give the connected route they share the lifetime of the lease
+// (fib6_add_rt2node in net/ipv6/ip6_fib.c), and the host would lose the subnet
+// together with the virtual address.
 //
 // # Announcements
 //
