@@ -38,6 +38,11 @@ variable "artifact" {
 variable "vip" {
   type        = string
   description = "Virtual address with its prefix length, such as 192.0.2.1/24."
+
+  validation {
+    condition     = length(split("/", var.vip)) == 2
+    error_message = "The variable vip must be an address with its prefix length, such as 192.0.2.1/24."
+  }
 }
 
 variable "interface" {
@@ -48,12 +53,22 @@ variable "interface" {
 variable "virtual_router_id" {
   type    = number
   default = 51
+
+  validation {
+    condition     = var.virtual_router_id >= 1 && var.virtual_router_id <= 255
+    error_message = "The variable virtual_router_id must be from 1 to 255."
+  }
 }
 
 variable "secret" {
   type        = string
   default     = ""
   description = "VRRP password, at most 8 bytes; empty for none."
+
+  validation {
+    condition     = strlen(var.secret) <= 8
+    error_message = "The variable secret must have at most 8 bytes."
+  }
 }
 
 variable "port" {
@@ -95,6 +110,9 @@ variable "config" {
 }
 
 locals {
+  # host:port takes brackets around IPv6.
+  host = length(split(":", var.vip)) > 1 ? "[${split("/", var.vip)[0]}]" : split("/", var.vip)[0]
+
   authentication = var.secret == "" ? "" : "authentication {\n    type   = \"pass\"\n    secret = \"${var.secret}\"\n  }"
 
   generated = <<-EOT
@@ -118,7 +136,7 @@ locals {
     }
 
     virtual_server "${var.service}" {
-      address   = "${split("/", var.vip)[0]}:${var.port}"
+      address   = "${local.host}:${var.port}"
       scheduler = "${var.scheduler}"
       forward   = "dr"
 

@@ -34,6 +34,11 @@ variable "artifact" {
 variable "vip" {
   type        = string
   description = "Virtual address, without a prefix length."
+
+  validation {
+    condition     = length(split("/", var.vip)) == 1
+    error_message = "The variable vip must be an address without a prefix length, such as 192.0.2.1."
+  }
 }
 
 variable "state_dir" {
