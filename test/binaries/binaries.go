@@ -1,7 +1,7 @@
 // Package binaries finds or builds the programs that tests and the lab start:
-// Consul, Nomad and edgekeeper itself.
+// Consul, consul-template, Nomad and edgekeeper itself.
 //
-// Consul and Nomad come from PATH when they are there. Otherwise they are
+// The three of HashiCorp come from PATH when they are there. Otherwise they are
 // built from the modules pinned in test/tools, once, into the cache folder.
 // edgekeeper is always built from the tree, as one static binary.
 //
@@ -66,12 +66,17 @@ func Root() (string, error) {
 
 // Consul returns the path of a consul program.
 func Consul(ctx context.Context, log Log) (string, error) {
-	return tool(ctx, "consul", "github.com/hashicorp/consul", log)
+	return tool(ctx, "consul", "github.com/hashicorp/consul", "about 7 minutes", log)
+}
+
+// ConsulTemplate returns the path of a consul-template program.
+func ConsulTemplate(ctx context.Context, log Log) (string, error) {
+	return tool(ctx, "consul-template", "github.com/hashicorp/consul-template", "about a minute", log)
 }
 
 // Nomad returns the path of a nomad program.
 func Nomad(ctx context.Context, log Log) (string, error) {
-	return tool(ctx, "nomad", "github.com/hashicorp/nomad", log)
+	return tool(ctx, "nomad", "github.com/hashicorp/nomad", "about 7 minutes", log)
 }
 
 // Edgekeeper builds cmd/edgekeeper from the tree and returns the binary's path.
@@ -92,7 +97,7 @@ func Lab(ctx context.Context, log Log) (string, error) {
 	return build(ctx, job{name: "lab", dir: root, pkg: "./test/lab", log: log})
 }
 
-func tool(ctx context.Context, name, pkg string, log Log) (string, error) {
+func tool(ctx context.Context, name, pkg, takes string, log Log) (string, error) {
 	if p, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(p)
 	}
@@ -102,7 +107,7 @@ func tool(ctx context.Context, name, pkg string, log Log) (string, error) {
 	}
 	return build(ctx, job{
 		name: name, dir: filepath.Join(root, "test", "tools", name), pkg: pkg, log: log, once: true,
-		notice: "is not in PATH: building the pinned one, about 7 minutes on two cores the first time",
+		notice: "is not in PATH: building the pinned one, " + takes + " on two cores the first time",
 	})
 }
 
