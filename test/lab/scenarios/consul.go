@@ -85,6 +85,7 @@ func consulSite(t *scenario.T) (s *scenario.Site, c *catalog.Consul, d1, d2 *sce
 	}
 	s.StartLoad(0)
 	s.Served(slow, "w1", "w2")
+	settled(t, s)
 	return s, c, d1, d2
 }
 
@@ -154,7 +155,7 @@ func consulStates(t *scenario.T) {
 		back()
 	})
 	s.StopLoad()
-	judgeOverlap(t, s, time.Time{}, true)
+	judgeOverlap(t, s, true)
 }
 
 // outOfService waits until a server gets no new connections: weight 0 or gone.
@@ -200,7 +201,7 @@ func consulOutage(t *scenario.T) {
 		s.WaitWeight(slow, "d1", "w2", 1)
 	})
 	s.StopLoad()
-	judgeOverlap(t, s, time.Time{}, true)
+	judgeOverlap(t, s, true)
 }
 
 func kv(t *scenario.T) {
@@ -237,7 +238,7 @@ func kv(t *scenario.T) {
 		s.Served(slow, "w1", "w2")
 	})
 	s.StopLoad()
-	judgeOverlap(t, s, time.Time{}, true)
+	judgeOverlap(t, s, true)
 }
 
 // rejected reports whether a director's status names a key that it does not take.

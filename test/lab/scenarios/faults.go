@@ -59,6 +59,7 @@ func pair(t *scenario.T, n scenario.Need) (s *scenario.Site, d1, d2 *scenario.Di
 	s.StartLoad(0)
 	s.Served(10*time.Second, "w1", "w2")
 	t.Sleep(time.Second)
+	settled(t, s)
 	return s, d1, d2
 }
 
@@ -150,5 +151,5 @@ func cleanStop(t *scenario.T) {
 		t.Errorf("the client waited %s, promised is less than 1 s", ms(gap))
 	}
 	s.StopLoad()
-	judgeOverlap(t, s, at, true)
+	judgeOverlap(t, s, true)
 }

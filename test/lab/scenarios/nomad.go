@@ -63,6 +63,7 @@ func nomadSite(t *scenario.T) {
 		s.WaitWeight(time.Minute, "d1", "w1", 1)
 		s.WaitWeight(time.Minute, "d1", "w2", 1)
 	})
+	settled(t, s)
 	s.StartLoad(20)
 	t.Phase("the site serves", func() {
 		s.Served(30*time.Second, "w1", "w2")
@@ -80,7 +81,7 @@ func nomadSite(t *scenario.T) {
 		s.Nobody(time.Minute)
 	})
 	s.StopLoad()
-	judgeOverlap(t, s, time.Time{}, true)
+	judgeOverlap(t, s, true)
 }
 
 const sleepJob = `

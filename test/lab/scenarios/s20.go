@@ -50,6 +50,7 @@ func s20(t *scenario.T, first, second scenario.Need) {
 	s.Holder(master, "d1")
 	s.StartLoad(0)
 	s.Served(10*time.Second, "w1", "w2")
+	settled(t, s)
 
 	t.Phase("director 1 serves", func() {
 		t.Sleep(2 * time.Second)
@@ -80,18 +81,29 @@ func s20(t *scenario.T, first, second scenario.Need) {
 	})
 	s.StopLoad()
 	t.Measure("gap for the client at the stop of director 1", "%s", ms(gap))
-	judgeOverlap(t, s, time.Time{}, first == scenario.Edgekeeper && second == scenario.Edgekeeper)
+	judgeOverlap(t, s, first == scenario.Edgekeeper && second == scenario.Edgekeeper)
 }
 
-// judgeOverlap reports for how long two directors held the virtual address,
-// and fails the scenario for any such time when strict.
-func judgeOverlap(t *scenario.T, s *scenario.Site, since time.Time, strict bool) time.Duration {
-	d := s.Sampler.Overlap(since)
+// settled ends the first election: both directors start at once and their
+// timers end 39 ms apart (RFC 3768 6.1, skew time), so that both can become
+// master before the first advert is heard. How long both held the address then
+// is reported, not judged.
+func settled(t *scenario.T, s *scenario.Site) {
+	if d := s.Sampler.Overlap(time.Time{}); d > 0 {
+		t.Measure("first election, both directors started at once: two holders for", "%s", ms(d))
+	}
+	s.Settled = time.Now()
+}
+
+// judgeOverlap reports for how long two directors held the virtual address
+// since the first election was over, and fails the scenario for any such time
+// when strict.
+func judgeOverlap(t *scenario.T, s *scenario.Site, strict bool) {
+	d := s.Sampler.Overlap(s.Settled)
 	t.Measure("both directors held the virtual address for", "%s", ms(d))
 	if strict && d > 0 {
 		t.Errorf("both directors held the virtual address, for %s:\n%s", ms(d), s.Holders())
 	}
-	return d
 }
 
 // ms prints a duration to the millisecond.

@@ -29,7 +29,7 @@ type Command struct {
 	Name   string    // names the log file; default: the program's base name
 	Args   []string  // program and arguments
 	Env    []string  // in addition to the lab's own
-	Dir    string    // working folder
+	Dir    string    // working folder, default the lab's own
 	Stdout io.Writer // nil: the log file
 }
 
@@ -48,7 +48,11 @@ func (s *Site) Start(h *Host, c Command) (*Proc, error) {
 	fmt.Fprintf(f, "# %s on %s: %s\n", time.Now().Format("15:04:05.000"), h.Name, strings.Join(c.Args, " "))
 	p.cmd = exec.Command(c.Args[0], c.Args[1:]...)
 	p.cmd.Env = append(os.Environ(), c.Env...)
-	p.cmd.Dir = c.Dir
+	if p.cmd.Dir = c.Dir; c.Dir == "" {
+		if p.cmd.Dir, err = os.Getwd(); err != nil { // entering a host's mounts leads to their root
+			return nil, fmt.Errorf("find working folder: %w", err)
+		}
+	}
 	p.cmd.Stdout, p.cmd.Stderr = f, f
 	if c.Stdout != nil {
 		p.cmd.Stdout = c.Stdout
@@ -78,7 +82,11 @@ func (s *Site) RunEnv(h *Host, env []string, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), env...)
 	var out, msg strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &msg
-	err := h.fork(cmd.Start)
+	var err error
+	if cmd.Dir, err = os.Getwd(); err != nil {
+		return "", fmt.Errorf("find working folder: %w", err)
+	}
+	err = h.fork(cmd.Start)
 	if err == nil {
 		kill := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
 		err = cmd.Wait()
