@@ -84,6 +84,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	cancel()
 	close(stopped)
 	wg.Wait()
+	close(r.ended)
 	return nil
 }
 
@@ -374,10 +375,10 @@ func (l *loop) handover(hold time.Duration, done chan error) {
 
 // shutdown resigns, takes the addresses off and closes the socket.
 func (l *loop) shutdown() {
-	l.step(vrrp.Stop{})
-	l.hangup()
 	for _, w := range l.waiters {
 		w <- ErrStopped
 	}
 	l.waiters = nil
+	l.step(vrrp.Stop{})
+	l.hangup()
 }

@@ -108,6 +108,7 @@ type Runner struct {
 	log    *slog.Logger
 	inbox  queue[func(*loop)]
 	outbox queue[func()]
+	ended  chan struct{} // closed when Run returns
 
 	mu     sync.Mutex
 	status Status
@@ -130,6 +131,7 @@ func New(cfg Config) (*Runner, error) {
 		log:    cfg.Logger.With("instance", cfg.VRRP.Name, "vrid", cfg.VRRP.VRID),
 		inbox:  newQueue[func(*loop)](),
 		outbox: newQueue[func()](),
+		ended:  make(chan struct{}),
 	}
 	r.status = newStatus(cfg.VRRP)
 	return r, nil
@@ -159,6 +161,13 @@ func (r *Runner) Handover(ctx context.Context, hold time.Duration) error {
 	select {
 	case err := <-done:
 		return err
+	case <-r.ended:
+		select {
+		case err := <-done:
+			return err
+		default:
+			return ErrStopped
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}

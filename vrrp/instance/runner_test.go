@@ -191,6 +191,16 @@ func TestPairOfRunners(t *testing.T) {
 		if !a.host.has() {
 			t.Error("a handover to nobody lost the address")
 		}
+		result := make(chan error)
+		go func() { result <- a.Handover(t.Context(), 0) }()
+		synctest.Wait()
+		a.stop()
+		if err := <-result; !errors.Is(err, ErrStopped) {
+			t.Errorf("handover during a stop: %v", err)
+		}
+		if err := a.Handover(t.Context(), 0); !errors.Is(err, ErrStopped) {
+			t.Errorf("handover after a stop: %v", err)
+		}
 	})
 }
 

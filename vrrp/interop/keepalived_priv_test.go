@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/netns"
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // mode is one way to run a virtual router, on both sides.
@@ -206,6 +207,59 @@ func TestFaultsBesideKeepalived(t *testing.T) {
 			if p.a.Has(t, p.vip) || !p.b.Has(t, p.vip) {
 				t.Error("our continued router disturbs keepalived")
 			}
+		})
+	}
+}
+
+// TestHandoverToKeepalived: a handover to a lower priority leaves clients
+// without the address for no noticeable time.
+func TestHandoverToKeepalived(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, modes[1])
+	ours := p.router(t, 150)
+	waitHolder(t, 5*time.Second, p.a, p.vip)
+	p.keepalived(t, 100, "")
+	time.Sleep(2500 * time.Millisecond)
+	w := startWatch(t, p.vip, p.a, p.b)
+	ours.Signal(t, syscall.SIGUSR2)
+	ours.WaitOutput(t, "handover: <nil>", 3*time.Second)
+	waitHolder(t, time.Second, p.b, p.vip)
+	time.Sleep(6 * time.Second) // longer than our master-down time: keepalived is left alone
+	w.stop()
+	if p.a.Has(t, p.vip) || !p.b.Has(t, p.vip) {
+		t.Error("the address is not on keepalived alone")
+	}
+	t.Logf("nobody had the address for %s, both at %d samples", w.none, w.both)
+	if w.none > 200*time.Millisecond {
+		t.Errorf("nobody had the address for %s", w.none)
+	}
+}
+
+// TestSubSecond: version 3 with adverts every 100 ms and every 10 ms, both ways.
+func TestSubSecond(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []time.Duration{100 * time.Millisecond, 10 * time.Millisecond} {
+		t.Run(interval.String(), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, modes[5])
+			kd := p.keepalived(t, 100, fmt.Sprintf("advert_int %g", interval.Seconds()))
+			waitHolder(t, 8*time.Second, p.b, p.vip)
+			ours := p.router(t, 150, "-interval", interval.String())
+			waitHolder(t, 2*time.Second, p.a, p.vip)
+			waitGone(t, time.Second, p.b, p.vip)
+			if err := ours.Stop(t, time.Second); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+			waitHolder(t, time.Second, p.b, p.vip)
+			ours = p.router(t, 50, "-interval", interval.String())
+			ours.WaitOutput(t, "role BACKUP", 2*time.Second)
+			time.Sleep(2 * time.Second)
+			s := status(t, ours)
+			if s.State != vrrp.Backup || s.Lease != 0 || s.LeaseNote == "" {
+				t.Errorf("%s because %s, lease %s %q, lateness %s", s.State, s.Reason, s.Lease, s.LeaseNote, s.Lateness.Max)
+			}
+			kd.Kill(t) // the kernel tells its VRRP process, which resigns
+			waitHolder(t, 3*time.Second, p.a, p.vip)
 		})
 	}
 }

@@ -197,6 +197,31 @@ func TestHost(t *testing.T) {
 	})
 }
 
+// TestRenamed: an interface that goes away under its name, and comes back.
+func TestRenamed(t *testing.T) {
+	t.Parallel()
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	r := a.Start(t, netns.Role("router", "-priority", "200"))
+	waitHolder(t, 6*time.Second, a, theVIP)
+	ip := func(args ...string) {
+		t.Helper()
+		a.Run(t, netns.Tool("ip", append([]string{"link", "set"}, args...)...))
+	}
+	ip("eth0", "down")
+	r.WaitOutput(t, "role FAULT: interface eth0 is down", 2*time.Second)
+	ip("eth0", "name", "gone0")
+	ip("gone0", "up")
+	time.Sleep(500 * time.Millisecond)
+	if s := status(t, r); s.State != vrrp.Fault || s.Faults["interface"] != "interface eth0 does not exist" {
+		t.Errorf("%s, %v", s.State, s.Faults)
+	}
+	ip("gone0", "down")
+	ip("gone0", "name", "eth0")
+	ip("eth0", "up")
+	waitHolder(t, 8*time.Second, a, theVIP)
+}
+
 // TestLeftovers: a start after a crash with another configuration removes what
 // the crashed one had.
 func TestLeftovers(t *testing.T) {
