@@ -60,6 +60,9 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 	}
 	for _, s := range held {
 		s.state, s.effective = HeldBack, before.Servers[s.addr].Weight
+		if s.fromKV {
+			s.effective = s.weight
+		}
 		s.reason = "held: " + s.reason + "; " + s.otherSide()
 	}
 	if len(held) > 0 {
@@ -80,13 +83,14 @@ func (s *server) corroborated() bool {
 
 // otherSide says, for a held server, why the claim was not believed.
 func (s *server) otherSide() string {
-	switch {
-	case s.native.kind == silent:
+	switch s.native.kind {
+	case silent:
 		return "no native check confirms it"
-	case s.native.kind == pending:
+	case pending:
 		return "its native check has not answered yet"
-	case s.native.kind == good:
+	case good:
 		return "its native check is up"
+	case bad:
 	}
 	return "the catalog says " + s.catalog.reason
 }

@@ -107,18 +107,20 @@ func nativeOpinion(spec Spec, view View, addr netip.AddrPort) opinion {
 }
 
 // verdict merges the two opinions. A native check that has not answered yet is
-// seeded by the catalog, or, for a server that is in the kernel's table from
-// before, by the weight it has there; a server that nobody vouches for enters
-// the pool only with its first verdict (keepalived's alpha).
+// seeded by what is known: a server that was found down before stays down until
+// it answers; else the catalog's word is taken; one that nobody vouches for
+// stays as it is in the kernel's table, or enters the pool only with its first
+// verdict (keepalived's alpha).
 func verdict(policy Policy, catalog, native opinion, past Past) (ServerState, string) {
 	if native.kind == pending {
+		wasDown := past.Failed || past.Adopted && past.In && past.Weight == 0
 		switch {
+		case wasDown && policy != ConsulOnly:
+			native = opinion{bad, "down as before; " + native.reason}
 		case catalog.kind != silent:
 			native = opinion{catalog.kind, catalog.reason}
 		case past.In && past.Weight > 0:
 			return Serving, "serving as before; " + native.reason
-		case past.In:
-			return Failed, "weight 0 as before; " + native.reason
 		default:
 			return Entering, native.reason
 		}

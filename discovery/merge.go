@@ -52,7 +52,8 @@ type Past struct {
 	Weight  int  // with this weight
 	Held    bool // because the guard kept it
 	Origin  Origin
-	Adopted bool // taken from the kernel's table at start, not from a decision
+	Failed  bool // it was found down, whether it stayed in the table or not
+	Adopted bool // known from the kernel's table only, not from a source
 
 	instance Instance
 	query    Query
@@ -95,8 +96,9 @@ type Decision struct {
 	Held       string // not empty: the guard keeps real servers; why
 	Panic      bool   // fewer healthy than panic_threshold: all are used
 	QuorumLost bool
-	Waiting    []Query // queries that have never been answered
-	Memory     Memory  // for the next call
+	Waiting    []Query  // queries that have never been answered
+	Warnings   []string // what is wrong with what the catalogs say
+	Memory     Memory   // for the next call
 }
 
 // Merge decides what one virtual server's pool should be. It is a pure function
@@ -110,8 +112,8 @@ func Merge(spec Spec, view View, before Memory) Decision {
 		s.judge(spec, view, before.Servers[s.addr])
 		s.weigh(spec, view.Overrides)
 	}
-	guard(spec, view.Now, before, servers, &d)
 	panicMode(spec, servers, &d)
+	guard(spec, view.Now, before, servers, &d)
 	for _, s := range servers {
 		s.settle(spec)
 	}
@@ -127,6 +129,7 @@ type server struct {
 	query    Query
 	config   *Server // of a configured server
 	gone     bool    // only remembered: no source lists it any more
+	adopted  bool    // and known from the kernel's table only
 	unusable string  // why it cannot be in this pool at all
 
 	catalog opinion // what the catalog thinks
@@ -138,6 +141,7 @@ type server struct {
 
 	weight     int // configured, for when it serves
 	weightFrom string
+	fromKV     bool
 	in         bool // ends up in the table …
 	effective  int  // … with this weight
 	atOnce     bool
@@ -169,8 +173,12 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			if s == nil {
 				s = &server{addr: addr}
 				out[addr] = s
-			} else if s.config == nil {
-				continue // an earlier selector found it
+			} else if s.origin == FromCatalog {
+				// A stale registration must not hide a good one at the same address.
+				d.Warnings = append(d.Warnings, fmt.Sprintf("%s and %s are registered at the same address %s; the one in the better state counts", s.instance.ID, inst.ID, addr))
+				if inst.State >= s.instance.State {
+					continue
+				}
 			}
 			// A configured server that the catalog lists too keeps its configured
 			// weight and gains the catalog's state.
@@ -206,25 +214,28 @@ func carries(tags, wanted []string) bool {
 }
 
 // remembered adds the real servers that were in the table and that no source
-// lists now. While a query has never been answered nobody can say that they are
-// gone, so judge will leave them as they are.
+// lists now. As long as a query that could list one has never been answered,
+// nobody can say that it is gone, and it stays as it was.
 func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting bool) {
 	for addr, past := range before.Servers {
-		if !past.In || servers[addr] != nil {
+		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
 			continue
 		}
-		s := &server{addr: addr, origin: past.Origin, instance: past.instance, query: past.query, gone: true}
+		s := &server{addr: addr, origin: past.Origin, instance: past.instance, query: past.query, gone: true, adopted: past.Adopted}
+		asked := slices.ContainsFunc(spec.Selectors, func(sel Selector) bool { return sel.Query == past.query })
 		switch {
-		case spec.Sorry != nil && spec.Sorry.Addr == addr:
-			continue // assemble puts it in or leaves it out
-		case past.Origin == FromConfig && !past.Adopted:
-			s.explicit, s.reason = true, "taken out of the configuration"
-		case !past.Adopted && !slices.ContainsFunc(spec.Selectors, func(sel Selector) bool { return sel.Query == past.query }):
-			s.explicit, s.reason = true, "its service was taken out of the configuration"
-		case waiting:
-			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"
-		default:
+		case len(spec.Selectors) == 0, past.Origin == FromConfig && !past.Adopted:
+			s.explicit, s.reason = true, "not in the configuration"
+		case asked && !past.Adopted:
 			s.reason = "gone from the catalog"
+		case waiting && past.Adopted:
+			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"
+		case waiting:
+			s.state, s.reason = Kept, "of a query that was changed; the new one has not been answered yet"
+		case past.Adopted:
+			s.reason = "gone from the catalog"
+		default:
+			s.explicit, s.reason = true, "its service was taken out of the configuration"
 		}
 		servers[addr] = s
 	}
@@ -282,8 +293,8 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 			d.Want.AtOnce[addr] = true
 		}
 		d.Memory.Servers[addr] = Past{
-			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Origin: s.origin,
-			Adopted: s.state == Kept, instance: s.instance, query: s.query,
+			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
+			Adopted: s.adopted, instance: s.instance, query: s.query,
 		}
 		if !s.in {
 			continue

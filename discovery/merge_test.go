@@ -168,7 +168,7 @@ func TestConfiguredServers(t *testing.T) {
 		{"first verdict down with remove", []func(*discovery.Spec){remove}, down, discovery.Memory{}, "", "failed: tcp check: says"},
 		{"no checks", []func(*discovery.Spec){unchecked}, unseen, discovery.Memory{}, "1:3", "serving: no check is configured"},
 		{"restart keeps a serving one before the first verdict", nil, unseen, kernel(3), "1:3", "serving: serving as before; tcp check has not answered yet"},
-		{"restart keeps a failed one before the first verdict", nil, unseen, kernel(0), "1:0", "failed: weight 0 as before; tcp check has not answered yet"},
+		{"restart keeps a failed one before the first verdict", nil, unseen, kernel(0), "1:0", "failed: down as before; tcp check has not answered yet"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -401,6 +401,13 @@ func TestMassRemoval(t *testing.T) {
 		r.w.kv("drain/web/web-1", "I know")
 		r.want(r.step(time.Second), "2:10 3:10 4:10 5:10")
 	})
+	t.Run("weight 0 in KV drains a held server, another weight is taken", func(t *testing.T) {
+		r := serving(t)
+		r.w.catalog(five(crit)...)
+		r.want(r.step(time.Second), all)
+		r.w.kv("weight/web/web-1", "0", "weight/web/web-2", "3")
+		r.want(r.step(time.Second), "1:0 2:3 3:10 4:10 5:10")
+	})
 	t.Run("a service taken out of the configuration goes", func(t *testing.T) {
 		r := serving(t)
 		r.spec.Selectors = nil
@@ -420,6 +427,86 @@ func TestNothingIsKnownYet(t *testing.T) {
 	}
 	w.catalog(instance(1, ok))
 	r.want(r.step(time.Second), "1:10")
+}
+
+// TestRestart is what a director does with the kernel's table that it finds.
+func TestRestart(t *testing.T) {
+	adopted := func(weights ...uint32) discovery.Memory {
+		var dests []lvs.Dest
+		for n, w := range weights {
+			dests = append(dests, lvs.Dest{Addr: addr(n + 1), Weight: w})
+		}
+		return discovery.Adopt(lvs.NewPool(lvs.Service{}, dests...))
+	}
+	t.Run("a server found down by its check stays down though the catalog calls it passing", func(t *testing.T) {
+		r := &run{t: t, spec: spec(), w: newWorld(five(ok)[:2]...), mem: adopted(10, 0)}
+		r.want(r.step(0), "1:10 2:0")
+		r.w.check(up, "says", 1, 2)
+		r.want(r.step(time.Second), "1:10 2:10")
+	})
+	t.Run("an empty first answer is held, and stays held", func(t *testing.T) {
+		r := &run{t: t, spec: spec(), w: newWorld().check(up, "says", 1, 2, 3, 4), mem: adopted(10, 10, 10, 10)}
+		for range 3 {
+			r.want(r.step(time.Minute), "1:10 2:10 3:10 4:10")
+		}
+	})
+	t.Run("configured servers that are not configured any more go, however many", func(t *testing.T) {
+		static := func(s *discovery.Spec) {
+			s.Selectors, s.Checks = nil, nil
+			s.Servers = []discovery.Server{{Addr: addr(1), Weight: 10}}
+		}
+		r := &run{t: t, spec: spec(static), w: newWorld(), mem: adopted(10, 10, 10, 10, 10)}
+		r.want(r.step(0), "1:10")
+	})
+}
+
+// TestChangedQuery is a reload that asks the catalog something else.
+func TestChangedQuery(t *testing.T) {
+	const all = "1:10 2:10 3:10 4:10 5:10"
+	filtered := discovery.Query{Service: "web", Filter: "prod in Service.Tags"}
+	t.Run("until the new one is answered, the servers of the old one stay", func(t *testing.T) {
+		r := serving(t)
+		r.spec.Selectors = []discovery.Selector{{Query: filtered}}
+		r.want(r.step(time.Second), all)
+		r.want(r.step(time.Hour), all)
+		r.w.Answers[filtered] = discovery.Known{Instances: five(ok)[:1]}
+		r.want(r.step(time.Second), "1:10")
+	})
+	t.Run("one that is never answered keeps nothing alive of another", func(t *testing.T) {
+		r := serving(t)
+		r.spec.Selectors = append(r.spec.Selectors, discovery.Selector{Query: filtered})
+		r.w.catalog(five(ok)[1:]...)
+		r.want(r.step(time.Second), "2:10 3:10 4:10 5:10")
+	})
+	t.Run("a changed check keeps what is known to be down", func(t *testing.T) {
+		r := serving(t)
+		r.w.check(down, "refused", 1)
+		r.want(r.step(time.Second), "1:0 2:10 3:10 4:10 5:10")
+		slower := probe
+		slower.Interval *= 2
+		r.spec.Checks = []discovery.CheckSpec{slower}
+		r.want(r.step(time.Second), "1:0 2:10 3:10 4:10 5:10")
+	})
+	t.Run("also with on_failure = remove", func(t *testing.T) {
+		r := serving(t, func(s *discovery.Spec) { s.OnFailure = discovery.RemoveOnFailure })
+		r.w.check(down, "refused", 1)
+		r.want(r.step(time.Second), "2:10 3:10 4:10 5:10")
+		slower := probe
+		slower.Interval *= 2
+		r.spec.Checks = []discovery.CheckSpec{slower}
+		r.want(r.step(time.Second), "2:10 3:10 4:10 5:10")
+	})
+}
+
+func TestTwoRegistrationsAtOneAddress(t *testing.T) {
+	old, good := instance(1, crit), instance(1, ok)
+	old.ID = "a-stale-one"
+	for _, order := range [][]discovery.Instance{{old, good}, {good, old}} {
+		d := discovery.Merge(spec(), newWorld(order...).check(up, "says", 1).View, discovery.Memory{})
+		if got := pool(d); got != "1:10" || len(d.Warnings) != 1 {
+			t.Errorf("pool = %q, warnings = %q", got, d.Warnings)
+		}
+	}
 }
 
 func TestAnErrorKeepsTheAnswer(t *testing.T) {
@@ -456,6 +543,10 @@ func TestPanic(t *testing.T) {
 	r.want(r.step(time.Second), "1:10 2:10 3:10 4:10 5:10")
 	if !r.last.Panic {
 		t.Error("panic is not shown")
+	}
+	r.want(r.step(time.Second), "1:10 2:10 3:10 4:10 5:10")
+	if !r.last.Panic || r.last.Held != "" {
+		t.Errorf("a moment later: panic %v, held %q", r.last.Panic, r.last.Held)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *server) weigh(spec Spec, o Overrides) {
 	s.weight, s.weightFrom = s.catalogWeight(spec)
 	for _, n := range s.names() {
 		if w, ok := o.Weights[Target{spec.Name, n}]; ok {
-			s.weight, s.weightFrom = w.Value, "kv "+w.Key
+			s.weight, s.weightFrom, s.fromKV = w.Value, "kv "+w.Key, true
 			break
 		}
 	}
@@ -46,8 +46,11 @@ func (s *server) weigh(spec Spec, o Overrides) {
 		if why != "" {
 			s.reason += ": " + why
 		}
-	} else if s.weight == 0 && s.state == Serving {
-		s.state, s.reason, s.explicit = Drained, "weight 0 from "+s.weightFrom, true
+	} else if s.weight == 0 && (s.state == Serving || s.fromKV) {
+		s.explicit = true
+		if s.state == Serving || s.state == Failed {
+			s.state, s.reason = Drained, "weight 0 from "+s.weightFrom
+		}
 	}
 }
 
