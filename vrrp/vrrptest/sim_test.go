@@ -19,7 +19,7 @@ var (
 //
 //	go test ./vrrp/vrrptest -run TestSimulation -sim.hours=0 -sim.seed=N
 func TestSimulation(t *testing.T) {
-	hours := *simHours
+	hours := *simHours * raceShare
 	if testing.Short() {
 		hours /= 10
 	}

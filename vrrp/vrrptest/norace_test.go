@@ -1,0 +1,5 @@
+//go:build !race
+
+package vrrptest
+
+const raceShare = 1
