@@ -221,7 +221,7 @@ job "edgekeeper-director" {
 
       config {
         command = var.binary
-        args    = ["cleanup", "-state-dir", var.state_dir, "-socket", var.socket]
+        args    = ["cleanup", "-state-dir", var.state_dir]
       }
 
       dynamic "artifact" {
