@@ -181,6 +181,31 @@ func (n *Nomad) StopOn(job, host string) error {
 	return err
 }
 
+// KeepLogs copies what the tasks wrote to the site's logs; Nomad's own folders
+// go with the site.
+func (n *Nomad) KeepLogs() error {
+	logs, err := filepath.Glob(filepath.Join(n.Dir, "*", "alloc", "*", "alloc", "logs", "*.std*"))
+	if err != nil {
+		return fmt.Errorf("list task logs: %w", err)
+	}
+	for _, path := range logs {
+		rel, err := filepath.Rel(n.Dir, path)
+		if err != nil {
+			return fmt.Errorf("keep task logs: %w", err)
+		}
+		part := strings.Split(rel, string(filepath.Separator)) // host/alloc/ID/alloc/logs/task.stream.N
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("keep task logs: %w", err)
+		}
+		name := fmt.Sprintf("%s-task-%s-%.8s.log", part[0], part[len(part)-1], part[2])
+		if err := os.WriteFile(filepath.Join(n.site.Out(), name), b, 0o644); err != nil {
+			return fmt.Errorf("keep task logs: %w", err)
+		}
+	}
+	return nil
+}
+
 // Running returns how many allocations of a job run.
 func (n *Nomad) Running(job string) (int, error) {
 	out, err := n.CLI("job", "allocs", "-t", `{{range .}}{{.ClientStatus}} {{end}}`, job)

@@ -22,7 +22,7 @@ type Site struct {
 	Sampler *site.Sampler
 	Load    *traffic.Load // of StartLoad, nil before
 	Webs    map[string]*site.Proc
-	Settled time.Time                // when the first election was over; zero before
+	Settled time.Time // when the first election was over; zero before
 	t       *T
 	load    *site.Proc
 	temp    string
@@ -64,6 +64,9 @@ func (t *T) Site(o site.Options) *Site {
 			t.Measure("caution, a busy machine", "samples were up to %s apart; times are no better than that", widest.Round(time.Millisecond))
 		}
 		t.File("holders.txt", s.Holders())
+		if t.Failed() {
+			s.showState()
+		}
 	})
 	return s
 }
@@ -82,6 +85,18 @@ func (s *Site) Holders() string {
 		fmt.Fprintf(&b, "%s (%.3f s) %s %s %s\n", c.At.Format("15:04:05.000"), c.At.Sub(s.t.began).Seconds(), c.Host, verb, s.VIP.Addr())
 	}
 	return b.String()
+}
+
+// showState prints what a failed scenario left: tables, holders, and traffic.
+func (s *Site) showState() {
+	for _, h := range s.Directors() {
+		table, err := h.IPVS()
+		s.t.say("%s: IPVS table %+v (%v)", h.Name, table, err)
+	}
+	s.t.say("virtual address on %v; it went so:\n%s", s.Sampler.Holders(), s.Holders())
+	if s.Load != nil {
+		s.t.say("traffic of the last 10 s: %s", s.Load.Window(time.Now().Add(-10*time.Second), time.Now()))
+	}
 }
 
 // Temp returns a folder in memory for sockets and state of this scenario.

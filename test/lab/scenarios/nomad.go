@@ -26,6 +26,11 @@ func nomad(t *scenario.T, s *scenario.Site, consul bool, path ...string) *catalo
 	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul, path...)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
+	t.Cleanup(func() {
+		if err := n.KeepLogs(); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
 	began := time.Now()
 	t.OK(n.Start(ctx))
 	t.Measure("Nomad's clients ready after", "%s", ms(time.Since(began)))
