@@ -13,7 +13,7 @@ ROOT    := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOCACH
 FUZZTIME ?= 20s
 CATALOG ?= file
 # The packages with files of a build tag.
-tagged  = $(sort $(addprefix ./,$(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .))))
+tagged  = $(sort $(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)))
 
 .PHONY: help build check test test-native test-consul test-priv test-lab lint lint-fast demo lab bench fuzz docs clean
 
@@ -34,7 +34,8 @@ test-native: ## unit, property and fuzz-seed tests under the race detector
 
 test-consul: ## tests against a real Consul agent
 	@echo '== tests against real Consul'
-	$(GO) run ./test/setup consul
+	$(ROOT) $(GO) run ./test/setup keepalived haproxy nginx
+	$(GO) run ./test/setup consul consul-template nomad
 	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 $(call tagged,consul)
 
 test-priv: ## tests in network namespaces, as root
@@ -76,7 +77,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 docs: ## write the generated parts of docs/
-	$(GO) test ./cmd/edgekeeper/... -run 'Reference|Docs' -update
+	$(GO) test ./cmd/edgekeeper/internal/config ./cmd/edgekeeper/internal/show -update
 
 clean: ## remove what was built here
 	rm -rf bin test/lab/out

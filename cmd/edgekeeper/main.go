@@ -33,7 +33,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Usage:                "highly available virtual IPs for services in Consul",
 		Version:              version.String(),
 		HideVersion:          true, // `edgekeeper version` tells it
-		Suggest:              true,
 		EnableBashCompletion: true,
 		Writer:               stdout,
 		ErrWriter:            stderr,
@@ -44,8 +43,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
 			cleanupCommand(), versionCommand(),
 		},
-		CommandNotFound: func(c *cli.Context, name string) {
-			fmt.Fprintf(stderr, "edgekeeper: no command %q; `edgekeeper help` lists them\n", name)
+		// Without a command that is known, this is what runs.
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return cli.ShowAppHelp(c)
+			}
+			hint := ""
+			if s := cli.SuggestCommand(c.App.Commands, c.Args().First()); s != "" {
+				hint = fmt.Sprintf(", did you mean %q?", s)
+			}
+			return fmt.Errorf("no command %q%s (edgekeeper help lists them)", c.Args().First(), hint)
 		},
 	}
 	for _, c := range app.Commands {

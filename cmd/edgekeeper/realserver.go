@@ -15,10 +15,8 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
-	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/realserver"
-	"github.com/edgekeeper/edgekeeper/lvs/sysctl"
-	"github.com/edgekeeper/edgekeeper/vrrp/vip"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 )
 
 const defaultStateDir = "/var/lib/edgekeeper"
@@ -83,39 +81,32 @@ func realserverConfig(c *cli.Context) (realserver.Config, *slog.Logger, error) {
 func cleanupCommand() *cli.Command {
 	return &cli.Command{
 		Name: "cleanup", Usage: "undo what a killed director or real-server agent left on this host",
-		Description: "Takes off the virtual addresses and puts back the kernel settings that the state folder records. It does nothing where an agent stopped cleanly, and is meant for a poststop task or ExecStopPost.",
+		Description: "Takes off the virtual addresses and puts back the kernel settings that the state folder records; of a director without on_stop = \"keep\" also the virtual servers. Where an agent lives, or stopped cleanly, it does nothing. It is meant for a poststop task or ExecStopPost.",
 		Flags:       []cli.Flag{configFlag(), stateFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
-			dir, socket := defaultStateDir, defaultSocket
+			dir := defaultStateDir
 			if path := c.String("config"); path != "" {
 				cfg, err := config.Load(path, os.Getenv)
 				if err != nil {
 					return err
 				}
-				dir, socket = cfg.StateDir, cfg.Control.Socket
+				dir = cfg.StateDir
 			}
 			dir = cmp.Or(c.String("state-dir"), dir)
-			return cleanup(c, dir, socket)
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				return nil // nothing ever ran with this folder
+			}
+			log := logger(c.App.ErrWriter, config.Log{Level: slog.LevelInfo})
+			var errs []error
+			for _, err := range []error{agent.Cleanup(c.Context, dir, agent.Platform{}, log), realserver.Cleanup(dir, log)} {
+				if errors.Is(err, statedir.ErrRunning) {
+					fmt.Fprintf(c.App.ErrWriter, "edgekeeper: %v: left alone\n", err)
+				} else {
+					errs = append(errs, err)
+				}
+			}
+			return errors.Join(errs...)
 		},
 	}
-}
-
-// cleanup undoes what the state folder records, unless its director lives.
-func cleanup(c *cli.Context, dir, socket string) error {
-	if s, err := control.NewClient(socket).Snapshot(c.Context); err == nil {
-		return fmt.Errorf("a director runs (pid %d, socket %s): stop it first; nothing was changed", s.PID, socket)
-	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing ever ran with this folder
-	}
-	kernel, err := sysctl.Open(sysctl.Config{State: agent.SysctlState(dir)})
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		vip.CleanupAll(agent.AddressFolder(dir)),
-		kernel.Restore(),
-		realserver.Cleanup(dir, logger(c.App.ErrWriter, config.Log{Level: slog.LevelInfo})),
-	)
 }

@@ -18,6 +18,7 @@ import (
 // packages are the Debian packages of programs that tests run.
 var packages = map[string]string{
 	"keepalived": "keepalived", "tshark": "tshark", "ip": "iproute2", "ipvsadm": "ipvsadm",
+	"haproxy": "haproxy", "nginx": "nginx-light",
 }
 
 func main() {
@@ -39,6 +40,8 @@ func run(ctx context.Context, names []string) error {
 			_, err = binaries.Consul(ctx, log)
 		case "nomad":
 			_, err = binaries.Nomad(ctx, log)
+		case "consul-template":
+			_, err = binaries.ConsulTemplate(ctx, log)
 		default:
 			pkg, ok := packages[name]
 			if !ok {

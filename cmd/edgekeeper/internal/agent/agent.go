@@ -6,9 +6,10 @@
 // desired table and hands that to the reconciler. The VRRP runners are beside
 // it: they tell the loop what happened, and never wait for it.
 //
-// Order of a start: left-over addresses are removed, the kernel's IPVS table is
-// read and adopted, VRRP begins, the sources begin; the first table is wanted
-// when every source has spoken once, or after a short grace.
+// Order of a start: the state folder is locked, left-over addresses are
+// removed, the kernel's IPVS table is read and adopted, VRRP begins, the sources
+// begin; the first table is wanted when every source has spoken once, or after a
+// short grace.
 //
 // Order of a stop: mastership is handed over, the addresses go, and only then
 // the sources end, the IPVS table is released (or kept, as on_stop says) and the
@@ -28,6 +29,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 )
 
 // Options are what a director needs to run.
@@ -53,37 +55,56 @@ const grace = 3 * time.Second
 // stopTime bounds what is undone after the addresses are gone.
 const stopTime = 2 * time.Second
 
+// AddressFolder is where a director with this state folder records the
+// addresses that it may have installed; vip.CleanupAll takes them off.
+func AddressFolder(stateDir string) string { return filepath.Join(stateDir, "addresses") }
+
 // Run runs a director until ctx is done and everything is undone. It returns
-// nil after a clean stop.
-func Run(ctx context.Context, opts Options) error {
+// nil after a clean stop. A state folder in use by another director is an error
+// that wraps statedir.ErrRunning, and then nothing was touched.
+func Run(ctx context.Context, opts Options) (err error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	opts.Platform = opts.Platform.withDefaults()
-	cfg := opts.Config
-	if err := os.MkdirAll(AddressFolder(cfg.StateDir), 0o700); err != nil {
+	dir := opts.Config.StateDir
+	unlock, err := statedir.Lock(dir, statedir.Director)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := os.MkdirAll(AddressFolder(dir), 0o700); err != nil {
 		return fmt.Errorf("make state folder: %w", err)
 	}
-	a := newAgent(opts)
-	return a.run(ctx)
+	st, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	return newAgent(opts, st).run(ctx)
 }
 
 // run is the life of the director.
 func (a *agent) run(ctx context.Context) (err error) {
-	if err := a.opts.Platform.Cleanup(a.addressFolder()); err != nil {
+	if err := a.opts.Platform.Cleanup(AddressFolder(a.cfg.StateDir)); err != nil {
 		return fmt.Errorf("remove left-over addresses: %w", err)
 	}
-	if err := a.kernel.open(ctx, a.cfg, a.store, a.event); err != nil {
+	sources, err := a.makeSources(a.cfg)
+	if err != nil {
 		return err
 	}
-	for _, spec := range a.cfg.VirtualServers {
-		a.adopt(spec)
+	table, err := a.kernel.open(ctx, a.opts.Platform, a.cfg, a.log)
+	if err != nil {
+		return err
 	}
 	defer func() {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		err = errors.Join(err, a.kernel.close(undo, a.cfg.OnStop == config.Release))
 	}()
+	a.kernel.apply(a.cfg)
+	for _, spec := range a.cfg.VirtualServers {
+		a.adopt(spec, table)
+	}
 
 	// VRRP outlives the rest: work ends only when the addresses are gone.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -101,7 +122,8 @@ func (a *agent) run(ctx context.Context) (err error) {
 	if t := a.cfg.Telemetry; t != nil {
 		tasks.Go(func() error { return a.serveTelemetry(work, t.Address.String()) })
 	}
-	a.started(ctx)
+	a.post(work, func() { a.begin(sources) })
+	tasks.Go(func() error { a.reloads(work); return nil })
 
 	select {
 	case <-ctx.Done():
@@ -111,31 +133,21 @@ func (a *agent) run(ctx context.Context) (err error) {
 	a.routers.stop(context.WithoutCancel(ctx))
 	stopWork()
 	err = tasks.Wait()
-	a.sources.Wait()
+	a.running.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
 	return err
 }
 
-// started begins VRRP and the sources, from the loop.
-func (a *agent) started(ctx context.Context) {
-	a.post(a.work, func() {
-		a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
-		if err := a.routers.set(a.cfg.Instances); err != nil {
-			a.fail(err)
-			return
-		}
-		a.watchSources()
-		a.touch()
-	})
-	go a.reloads(ctx)
+// begin starts VRRP and the sources, in the loop.
+func (a *agent) begin(sources sourceSet) {
+	a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
+	if err := a.routers.set(a.cfg.Instances); err != nil {
+		a.fail(err)
+		return
+	}
+	a.routers.priorities()
+	a.startSources(sources)
+	a.touch()
 }
-
-// addressFolder holds a file per VRRP instance with the addresses that it may
-// have installed.
-func (a *agent) addressFolder() string { return AddressFolder(a.cfg.StateDir) }
-
-// AddressFolder is where a director with this state folder records the
-// addresses that it may have installed; vip.CleanupAll takes them off.
-func AddressFolder(stateDir string) string { return filepath.Join(stateDir, "addresses") }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -19,8 +20,10 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
+	"github.com/edgekeeper/edgekeeper/test/consulstub"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -294,6 +297,104 @@ func TestDriftIsRepairedAndReported(t *testing.T) {
 	}
 }
 
+func TestSecondDirectorTouchesNothing(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	cfg, err := config.Load(filepath.Join(s.dir, "director.hcl"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	touched := func(string) error { t.Error("the second director cleaned up"); return nil }
+	err = agent.Run(t.Context(), agent.Options{Config: cfg, Platform: agent.Platform{Cleanup: touched}})
+	if !errors.Is(err, statedir.ErrRunning) {
+		t.Errorf("second director: %v", err)
+	}
+	if err := agent.Cleanup(t.Context(), cfg.StateDir, agent.Platform{Cleanup: touched}, slog.New(slog.DiscardHandler)); !errors.Is(err, statedir.ErrRunning) {
+		t.Errorf("clean-up beside a living director: %v", err)
+	}
+	s.table("10.0.0.1:1")
+}
+
+// TestCleanupAfterAKill is a director that ends without undoing anything.
+func TestCleanupAfterAKill(t *testing.T) {
+	for _, onStop := range []string{"release", "keep"} {
+		t.Run(onStop, func(t *testing.T) {
+			s := newSite(t)
+			s.config("keep", `real_server "10.0.0.1:80" {}`) // leaves everything …
+			s.start()
+			s.table("10.0.0.1:1")
+			s.stop()
+			if onStop == "release" { // … as one that was killed would
+				b, err := os.ReadFile(filepath.Join(s.dir, "state/ipvs.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write("state/ipvs.json", strings.Replace(string(b), `"keep": true`, `"keep": false`, 1))
+			}
+			platform := agent.Platform{OpenIPVS: func(context.Context, *slog.Logger) (agent.IPVS, error) { return s.kernel, nil }}
+			if err := agent.Cleanup(t.Context(), filepath.Join(s.dir, "state"), platform, slog.New(slog.DiscardHandler)); err != nil {
+				t.Fatal(err)
+			}
+			if left := s.kernel.Dump() != ""; left != (onStop == "keep") {
+				t.Errorf("on_stop = %s, left after clean-up: %q", onStop, s.kernel.Dump())
+			}
+		})
+	}
+}
+
+func TestReloadThatCannotBeCarriedOutIsRefusedWhole(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	for _, c := range []struct{ text, want string }{
+		{`consul { ca_cert = "/nonexistent.pem" }`, "nonexistent.pem"},
+		{`log_level = "debug"`, "log_level and log_json cannot change while the director runs"},
+	} {
+		s.write("director.hcl", fmt.Sprintf(base, s.dir, "release", 80, `real_server "10.0.0.2:80" {}`)+c.text+"\n")
+		s.hup <- syscall.SIGHUP
+		s.until("refused: "+c.want, func() bool { return strings.Contains(s.snapshot().Config.Refused, c.want) })
+	}
+	s.table("10.0.0.1:1")
+}
+
+// TestRestartWithASilentConsul starts with a Consul that takes requests and never
+// answers: the kernel's table and the settings of before stay in force.
+func TestRestartWithASilentConsul(t *testing.T) {
+	stub := consulstub.New()
+	web := httptest.NewServer(stub)
+	defer web.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, by its backlog, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s := newSite(t)
+	config := func(address string) {
+		s.write("director.hcl", strings.Replace(fmt.Sprintf(base, s.dir, "keep", 80, `service "web" {}`), "file_catalog {", fmt.Sprintf("consul { address = %q }\nfile_catalog {", address), 1))
+	}
+	config(web.Listener.Addr().String())
+	stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80), consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
+	stub.SetKey("edgekeeper/weight/web/web-2", "0")
+	s.start()
+	s.table("10.0.0.1:1 10.0.0.2:0")
+	s.stop()
+	s.kernel.Ops()
+
+	config(silent.Addr().String())
+	s.start()
+	s.until("the last known good state is in use", func() bool {
+		snap := s.snapshot()
+		return len(snap.Pools) == 1 && snap.Pools[0].Stale && len(snap.Pools[0].Servers) == 2 && snap.IPVS.Adopted.Servers == 2
+	})
+	if ops := s.kernel.Ops(); len(ops) > 0 {
+		t.Errorf("%d ops: %v", len(ops), ops)
+	}
+	s.table("10.0.0.1:1 10.0.0.2:0")
+}
+
 func TestFloatingAddressNeedsNoIPVS(t *testing.T) {
 	s := newSite(t)
 	s.write("director.hcl", fmt.Sprintf("router_id = \"lvs1\"\nstate_dir = %q\ncontrol { socket = %q }\n", s.dir+"/state", s.dir+"/sock"))
@@ -323,7 +424,7 @@ func TestVirtualServersOfAnEarlierRunAreRemovedAndForeignOnesAreNot(t *testing.T
 		if err := s.client().Put(t.Context(), "weight/web/10.0.0.2:81", fmt.Sprint(weight)); err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(s.dir, "state", "virtual-servers.json"))
+		b, err := os.ReadFile(filepath.Join(s.dir, "state", "ipvs.json"))
 		return err == nil && strings.Count(string(b), "Port") == 1
 	})
 	s.stop()

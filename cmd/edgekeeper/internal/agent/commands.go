@@ -21,22 +21,25 @@ func (a *agent) Put(ctx context.Context, key, value string) error {
 	if len(refused) > 0 {
 		return fmt.Errorf("%w: %s = %q: %s; nothing was changed", control.ErrBadRequest, key, value, refused[0].Why)
 	}
-	var kv kvStore
-	var unknown error
-	if err := a.ask(ctx, func() { kv, unknown = a.source.kv, a.exists(key) }); err != nil {
+	type owner struct {
+		kv      kvStore
+		unknown error
+	}
+	o, err := ask(ctx, a, func() owner { return owner{a.source.kv, a.exists(key)} })
+	if err != nil {
 		return err
 	}
-	if unknown != nil {
-		return fmt.Errorf("%w: %w; nothing was changed", control.ErrBadRequest, unknown)
+	if o.unknown != nil {
+		return fmt.Errorf("%w: %w; nothing was changed", control.ErrBadRequest, o.unknown)
 	}
-	_, _, err := kv.Put(ctx, key, value)
+	_, _, err = o.kv.Put(ctx, key, value)
 	return err
 }
 
 // Delete implements control.Director.
 func (a *agent) Delete(ctx context.Context, key string) error {
-	var kv kvStore
-	if err := a.ask(ctx, func() { kv = a.source.kv }); err != nil {
+	kv, err := ask(ctx, a, func() kvStore { return a.source.kv })
+	if err != nil {
 		return err
 	}
 	_, had, err := kv.Delete(ctx, key)
@@ -53,6 +56,9 @@ func (a *agent) exists(key string) error {
 	case part[0] == "priority":
 		if a.routers.find(part[1]) == nil {
 			return fmt.Errorf("no VRRP instance %q", part[1])
+		}
+		if part[2] != a.cfg.RouterID && !a.source.shared {
+			return fmt.Errorf("without Consul the priority of %s is set on that director; this one is %s", part[2], a.cfg.RouterID)
 		}
 		return nil
 	case part[0] == "drain" && part[1] == discovery.ReservedName:

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -27,63 +27,75 @@ type IPVS interface {
 // dataplane is everything of the kernel but the addresses: the IPVS table, its
 // timeouts, and the sysctls.
 type dataplane struct {
-	platform   Platform
-	log        *slog.Logger
+	store      *store
 	event      func(kind, object, text string)
 	ipvs       IPVS // nil: no virtual server is configured
 	reconciler *reconcile.Reconciler
-	adopted    lvs.Table
-	recorded   map[lvs.Key]bool // ours, by the record of an earlier run
-	timeouts   lvs.Timeouts     // of before; zero fields were not changed
 	tuned      *tuned
+	recorded   []lvs.Key // ours, by the record of an earlier run
 
-	mu    sync.Mutex
-	drift string // the last repair
+	mu     sync.Mutex
+	drift  string                // the last repair
+	failed map[lvs.DestID]string // objects whose last op failed
 }
 
-// open reads what the kernel holds and prepares it. A configuration without
-// virtual servers needs no IPVS: two hosts with a floating address are enough.
-func (k *dataplane) open(ctx context.Context, cfg *config.Config, st *store, event func(kind, object, text string)) error {
-	k.event = event
-	if err := st.loadOwned(); err != nil {
-		return err
-	}
-	k.recorded = st.owned
+// open reads what the kernel holds. A configuration without virtual servers
+// needs no IPVS: two hosts with a floating address are enough.
+func (k *dataplane) open(ctx context.Context, p Platform, cfg *config.Config, log *slog.Logger) (lvs.Table, error) {
+	k.recorded, k.failed = k.store.record.Services, map[lvs.DestID]string{}
 	var err error
-	if k.tuned, err = openSysctls(k.platform.Sysctls, SysctlState(cfg.StateDir)); err != nil {
-		return err
+	if k.tuned, err = openSysctls(p.Sysctls, SysctlState(cfg.StateDir)); err != nil {
+		return nil, err
 	}
-	if len(cfg.VirtualServers) == 0 && len(st.owned) == 0 {
-		return nil
+	if len(cfg.VirtualServers) == 0 && len(k.recorded) == 0 {
+		return nil, nil
 	}
-	ipvs, err := k.platform.OpenIPVS(ctx, k.log)
+	ipvs, err := p.OpenIPVS(ctx, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	have, err := ipvs.Table(ctx)
 	if err != nil {
-		return errors.Join(fmt.Errorf("read IPVS table at start: %w", err), ipvs.Close())
+		return nil, errors.Join(fmt.Errorf("read IPVS table at start: %w", err), ipvs.Close())
 	}
-	k.ipvs, k.adopted = ipvs, have.Table
-	k.reconciler = reconcile.New(ipvs, reconcile.Config{OnChange: k.changed})
-	if err := k.apply(cfg); err != nil {
-		return errors.Join(err, k.close(ctx, false))
-	}
-	return nil
+	k.ipvs = ipvs
+	// Ops are events already; of the rest, what goes wrong is worth a line.
+	k.reconciler = reconcile.New(ipvs, reconcile.Config{OnChange: k.changed, Log: slog.New(atLeast{slog.LevelWarn, log.Handler()})})
+	return have.Table, nil
 }
 
-// changed turns an op into an event.
+// atLeast is a handler that drops lines below a level.
+type atLeast struct {
+	level slog.Level
+	slog.Handler
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+// changed turns an op into an event; of an op that keeps failing only the first
+// failure and the success are.
 func (k *dataplane) changed(c reconcile.Change) {
-	switch text := c.Op.String(); {
-	case c.Err != nil:
-		k.event("ipvs", c.Op.Service.Key.String(), fmt.Sprintf("%s: %v; tried again", text, c.Err))
-	case c.Drift:
-		k.mu.Lock()
+	text, object := c.Op.String(), c.Op.Service.Key.String()
+	k.mu.Lock()
+	before := k.failed[c.Op.ID()]
+	delete(k.failed, c.Op.ID())
+	if c.Err != nil {
+		k.failed[c.Op.ID()] = c.Err.Error()
+	}
+	if c.Drift && c.Err == nil {
 		k.drift = text
-		k.mu.Unlock()
-		k.event("drift", c.Op.Service.Key.String(), "somebody else changed the table, repaired: "+text)
+	}
+	k.mu.Unlock()
+	switch {
+	case c.Err != nil && c.Err.Error() == before:
+	case c.Err != nil:
+		k.event("ipvs", object, fmt.Sprintf("%s: %v; tried again", text, c.Err))
+	case c.Drift:
+		k.event("drift", object, "somebody else changed the table, repaired: "+text)
 	default:
-		k.event("ipvs", c.Op.Service.Key.String(), text)
+		k.event("ipvs", object, text)
 	}
 }
 
@@ -93,7 +105,7 @@ func (k *dataplane) lastDrift() string {
 	return k.drift
 }
 
-// status is the reconciler's; empty and in sync without IPVS.
+// status is the reconciler's; empty without IPVS.
 func (k *dataplane) status() reconcile.Status {
 	if k.reconciler == nil {
 		return reconcile.Status{}
@@ -106,52 +118,104 @@ func (k *dataplane) status() reconcile.Status {
 func (k *dataplane) remaining() []lvs.Key {
 	s := k.status()
 	if s.Adopted == nil {
-		return slices.Collect(maps.Keys(k.recorded))
+		return k.recorded
 	}
 	return s.Owned
 }
 
-// change prepares the kernel for another configuration.
-func (k *dataplane) change(_ context.Context, cfg *config.Config) error {
+// takes reports why a running director cannot take the configuration.
+func (k *dataplane) takes(cfg *config.Config) error {
 	if k.ipvs == nil && len(cfg.VirtualServers) > 0 {
 		return errors.New("the first virtual server needs a restart: the director runs without IPVS")
 	}
-	return k.apply(cfg)
+	return nil
 }
 
-// apply sets timeouts and sysctls.
-func (k *dataplane) apply(cfg *config.Config) error {
-	want := lvs.Timeouts{TCP: cfg.IPVS.TCPTimeout, TCPFin: cfg.IPVS.TCPFinTimeout, UDP: cfg.IPVS.UDPTimeout}
-	if k.ipvs != nil && !reflect.DeepEqual(want, lvs.Timeouts{}) {
+// apply sets timeouts and sysctls. What cannot be set is reported, and does not
+// keep the director from serving.
+func (k *dataplane) apply(cfg *config.Config) {
+	k.tuned.set(settings(cfg), k.event)
+	if err := k.setTimeouts(lvs.Timeouts{TCP: cfg.IPVS.TCPTimeout, TCPFin: cfg.IPVS.TCPFinTimeout, UDP: cfg.IPVS.UDPTimeout}); err != nil {
+		k.event("ipvs", "timeouts", err.Error())
+	}
+	k.store.record.Keep = cfg.OnStop == config.Keep
+	if err := k.store.writeRecord(); err != nil {
+		k.event("agent", "state", err.Error())
+	}
+}
+
+// setTimeouts sets the given timeouts; those that are zero go back to what they
+// were before this director, or one before it, changed them.
+func (k *dataplane) setTimeouts(want lvs.Timeouts) error {
+	if k.ipvs == nil || want == (lvs.Timeouts{}) && k.store.record.Timeouts == nil {
+		return nil
+	}
+	if k.store.record.Timeouts == nil {
 		before, err := k.ipvs.Timeouts()
 		if err != nil {
 			return fmt.Errorf("read IPVS timeouts: %w", err)
 		}
-		if err := k.ipvs.SetTimeouts(want); err != nil {
-			return fmt.Errorf("set IPVS timeouts: %w", err)
-		}
-		if k.timeouts == (lvs.Timeouts{}) {
-			k.timeouts = before
+		k.store.record.Timeouts = &before
+		if err := k.store.writeRecord(); err != nil {
+			return err
 		}
 	}
-	k.tuned.set(settings(cfg), k.event)
+	before := *k.store.record.Timeouts
+	if err := k.ipvs.SetTimeouts(lvs.Timeouts{TCP: or(want.TCP, before.TCP), TCPFin: or(want.TCPFin, before.TCPFin), UDP: or(want.UDP, before.UDP)}); err != nil {
+		return fmt.Errorf("set IPVS timeouts: %w", err)
+	}
 	return nil
 }
 
-// close puts everything back; release says whether the virtual servers go too.
+func or(a, b time.Duration) time.Duration {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// close ends the use of the kernel. Released, everything of ours goes and what
+// was changed is put back; kept, it stays for the next start.
 func (k *dataplane) close(ctx context.Context, release bool) error {
 	var errs []error
-	if k.ipvs != nil {
-		if release {
-			errs = append(errs, k.reconciler.Release(ctx))
-			if k.timeouts != (lvs.Timeouts{}) {
-				errs = append(errs, k.ipvs.SetTimeouts(k.timeouts))
-			}
-		}
-		errs = append(errs, k.ipvs.Close())
-	}
 	if release {
+		if k.ipvs != nil {
+			errs = append(errs, k.reconciler.Release(ctx), k.setTimeouts(lvs.Timeouts{}))
+		}
 		errs = append(errs, k.tuned.sysctl.Restore())
+		if errors.Join(errs...) == nil {
+			k.store.record = kernelRecord{}
+			errs = append(errs, k.store.writeRecord())
+		}
+	}
+	if k.ipvs != nil {
+		errs = append(errs, k.ipvs.Close())
 	}
 	return errors.Join(errs...)
 }
+
+// release removes virtual servers from the kernel on behalf of a director that
+// is gone.
+func release(ctx context.Context, p Platform, log *slog.Logger, record kernelRecord) (err error) {
+	ipvs, err := p.OpenIPVS(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ipvs.Close()) }()
+	r := reconcile.New(ipvs, reconcile.Config{Log: log})
+	owned := map[lvs.Key]bool{}
+	for _, key := range record.Services {
+		owned[key] = true
+	}
+	r.Set(lvs.Desired{Owned: owned})
+	if err := r.Release(ctx); err != nil {
+		return err
+	}
+	if record.Timeouts != nil {
+		return ipvs.SetTimeouts(*record.Timeouts)
+	}
+	return nil
+}
+
+// keysOf lists the identities of the desired virtual servers.
+func keysOf(d lvs.Desired) []lvs.Key { return slices.Collect(maps.Keys(d.Pools)) }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -39,7 +40,7 @@ type agent struct {
 	kernel  *dataplane
 	checks  *check.Scheduler
 	routers *routers
-	sources sync.WaitGroup
+	running sync.WaitGroup // sources
 	begun   time.Time
 
 	// Owned by the loop.
@@ -52,6 +53,8 @@ type agent struct {
 	spoken      map[string]bool            // sources that have emitted since the start
 	pairs       discovery.KVAnswer
 	kvError     string
+	pairsStale  bool // pairs are of before the restart
+	decided     bool // the first table was made
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
 	verdicts    map[discovery.Check]discovery.Verdict
@@ -62,12 +65,11 @@ type agent struct {
 	failure     error
 }
 
-func newAgent(opts Options) *agent {
+func newAgent(opts Options, st *store) *agent {
 	a := &agent{
 		opts: opts, log: opts.Log, begun: time.Now(),
 		inbox:      make(chan func(), 256),
-		store:      &store{folder: opts.Config.StateDir, log: opts.Log},
-		kernel:     &dataplane{platform: opts.Platform, log: opts.Log},
+		store:      st,
 		checks:     check.NewScheduler(check.Config{Log: opts.Log}),
 		cfg:        opts.Config,
 		configAt:   control.ConfigStatus{Path: opts.Path, LoadedAt: time.Now()},
@@ -79,6 +81,7 @@ func newAgent(opts Options) *agent {
 		settled:    time.NewTimer(time.Hour),
 	}
 	a.settled.Stop()
+	a.kernel = &dataplane{store: st, event: a.event}
 	a.routers = &routers{agent: a}
 	return a
 }
@@ -91,17 +94,28 @@ func (a *agent) post(ctx context.Context, f func()) {
 	}
 }
 
-// ask runs f in the loop and waits for it.
-func (a *agent) ask(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	a.post(ctx, func() { f(); close(done) })
+// errStopping is the answer to orders that come too late.
+var errStopping = errors.New("the director is stopping")
+
+// ask runs f in the loop and returns what it returns. f may still run after a
+// caller has given up; it must not touch the caller's variables.
+func ask[T any](ctx context.Context, a *agent, f func() T) (T, error) {
+	done := make(chan T, 1)
+	var none T
 	select {
-	case <-done:
-		return nil
+	case a.inbox <- func() { done <- f() }:
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	case <-a.work.Done():
-		return fmt.Errorf("ask director: it is stopping")
+		return none, errStopping
+	}
+	select {
+	case v := <-done:
+		return v, nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-a.work.Done():
+		return none, errStopping
 	}
 }
 
@@ -112,6 +126,7 @@ func (a *agent) loop(ctx context.Context) error {
 	for a.failure == nil {
 		select {
 		case <-slowly.C:
+			a.kernel.tuned.review(a.event)
 			a.touch()
 		case f := <-a.inbox:
 			f()
@@ -146,10 +161,23 @@ func (a *agent) silent() []string {
 	return slices.DeleteFunc(a.source.names(), func(n string) bool { return a.spoken[n] })
 }
 
-// adopt remembers of a virtual server what the kernel held at start, so that the
-// first decision about it knows what serves.
-func (a *agent) adopt(spec discovery.Spec) {
-	if pool, ok := a.kernel.adopted[spec.Service.Key]; ok {
+// standIn fills in what an earlier run knew for sources that are silent still
+// when the first table is made: silence is no empty answer.
+func (a *agent) standIn() {
+	for _, q := range a.source.queries {
+		if _, ok := a.known[q]; !ok {
+			a.unanswered(q, "has not answered yet")
+		}
+	}
+	if !a.spoken["kv"] {
+		a.unset()
+	}
+}
+
+// adopt remembers of a virtual server what the kernel holds, so that the first
+// decision about it knows what serves.
+func (a *agent) adopt(spec discovery.Spec, table lvs.Table) {
+	if pool, ok := table[spec.Service.Key]; ok {
 		a.memory[spec.Name] = discovery.Adopt(pool)
 	}
 }
@@ -157,6 +185,10 @@ func (a *agent) adopt(spec discovery.Spec) {
 // decide merges everything into the desired table.
 func (a *agent) decide() {
 	a.dirtySince = time.Time{}
+	if !a.decided {
+		a.decided = true
+		a.standIn()
+	}
 	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
 	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.cfg.VirtualServers)), Owned: a.store.owned}
 	before := a.decisions
@@ -180,7 +212,7 @@ func (a *agent) decide() {
 		_, wanted := checks[c]
 		return !wanted
 	})
-	if err := a.store.own(slices.Collect(maps.Keys(want.Pools)), a.kernel.remaining()); err != nil {
+	if err := a.store.own(keysOf(want), a.kernel.remaining()); err != nil {
 		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
 	}
 	if a.kernel.reconciler != nil {
@@ -197,6 +229,11 @@ func (a *agent) explain(before []discovery.Decision) {
 	}
 	for _, d := range a.decisions {
 		was, known := old[d.Spec.Name]
+		for _, w := range d.Warnings {
+			if !slices.Contains(was.Warnings, w) {
+				a.event("catalog", d.Spec.Name, w)
+			}
+		}
 		if d.Held != "" && was.Held == "" {
 			a.event("held", d.Spec.Name, "HELD: "+d.Held)
 		} else if d.Held == "" && was.Held != "" {

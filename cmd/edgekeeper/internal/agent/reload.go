@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -9,28 +10,24 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 )
 
-// reloads reads the configuration again at each signal.
+// reloads reads the configuration again at each signal, until ctx is done.
 func (a *agent) reloads(ctx context.Context) {
 	for {
 		select {
 		case <-a.opts.Reload:
 			cfg, err := a.opts.Load()
-			a.post(a.work, func() { a.reload(cfg, err) })
+			a.post(ctx, func() { a.reload(cfg, err) })
 		case <-ctx.Done():
-			return
-		case <-a.work.Done():
 			return
 		}
 	}
 }
 
-// reload takes a new configuration, whole or not at all.
+// reload takes a new configuration, whole or not at all: everything that can
+// fail comes before anything that is not put back.
 func (a *agent) reload(cfg *config.Config, err error) {
 	if err == nil {
-		err = a.changeable(cfg)
-	}
-	if err == nil {
-		err = a.kernel.change(a.work, cfg)
+		err = a.take(cfg)
 	}
 	if err != nil {
 		now := time.Now()
@@ -39,40 +36,56 @@ func (a *agent) reload(cfg *config.Config, err error) {
 		return
 	}
 	a.configAt.Refused, a.configAt.At, a.configAt.LoadedAt = "", nil, time.Now()
-	old := a.cfg
-	a.cfg = cfg
-	if err := a.routers.set(cfg.Instances); err != nil {
-		a.fail(err)
-		return
-	}
-	if !sameSources(old, cfg) {
-		a.stopSources()
-		a.stopSources = nil
-	}
-	a.watchSources()
-	for _, spec := range cfg.VirtualServers {
-		if _, ok := a.memory[spec.Name]; !ok {
-			a.adopt(spec)
-		}
-	}
 	a.event("config", a.opts.Path, "taken")
 	a.touch()
 }
 
+func (a *agent) take(cfg *config.Config) error {
+	if err := errors.Join(a.changeable(cfg), a.kernel.takes(cfg)); err != nil {
+		return err
+	}
+	next, err := a.makeSources(cfg)
+	if err != nil {
+		return err
+	}
+	if err := a.routers.set(cfg.Instances); err != nil {
+		return err
+	}
+	old := a.cfg
+	a.cfg = cfg
+	a.routers.priorities()
+	a.kernel.apply(cfg)
+	if sameSources(old, cfg) {
+		a.watch()
+	} else {
+		a.stopSources()
+		a.startSources(next)
+	}
+	table := a.kernel.status().Observed.Table
+	for _, spec := range cfg.VirtualServers {
+		if _, ok := a.memory[spec.Name]; !ok {
+			a.adopt(spec, table)
+		}
+	}
+	return nil
+}
+
 // changeable names what cannot change while the director runs.
 func (a *agent) changeable(cfg *config.Config) error {
+	var errs []error
 	for _, c := range []struct {
 		what     string
 		now, new any
 	}{
 		{"router_id", a.cfg.RouterID, cfg.RouterID},
 		{"state_dir", a.cfg.StateDir, cfg.StateDir},
+		{"log_level and log_json", a.cfg.Log, cfg.Log},
 		{"control.socket", a.cfg.Control, cfg.Control},
 		{"telemetry", a.cfg.Telemetry, cfg.Telemetry},
 	} {
 		if !reflect.DeepEqual(c.now, c.new) {
-			return fmt.Errorf("%s cannot change while the director runs; restart it for that", c.what)
+			errs = append(errs, fmt.Errorf("%s cannot change while the director runs; restart it for that", c.what))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -19,13 +19,14 @@ import (
 	"github.com/edgekeeper/edgekeeper/vrrp/vip"
 )
 
-// routers are the VRRP instances that run. set, priorities and status are called
-// from the loop; stop ends everything.
+// routers are the VRRP instances that run. set and priorities are called from
+// the loop; stop ends everything, and nothing starts after it.
 type routers struct {
 	agent *agent
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while routers start and stop
 	running []*router
+	stopped bool
 }
 
 // router is one VRRP instance that runs.
@@ -59,41 +60,70 @@ func (r *routers) find(name string) *router {
 
 // set makes the running routers those of the configuration. One whose
 // configuration is as it was goes on without a break; one that differs hands
-// over, stops and starts again.
+// over, stops and starts again. When one cannot start, those of before are put
+// back and the error says why.
 func (r *routers) set(want []config.VRRP) error {
-	var keep, leave []*router
-	for _, x := range r.list() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return errStopping
+	}
+	var next, leave []*router
+	for _, x := range r.running {
 		if slices.ContainsFunc(want, func(w config.VRRP) bool { return reflect.DeepEqual(w, x.cfg) }) {
-			keep = append(keep, x)
+			next = append(next, x)
 		} else {
 			leave = append(leave, x)
 		}
 	}
-	stopAll(context.WithoutCancel(r.agent.work), leave)
+	ctx := context.WithoutCancel(r.agent.work)
+	stopAll(ctx, leave)
+	var started []*router
 	for _, w := range want {
-		if slices.ContainsFunc(keep, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) {
+		if slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) {
 			continue
 		}
 		x, err := r.start(w)
 		if err != nil {
-			return err
+			stopAll(ctx, started)
+			return errors.Join(err, r.putBack(leave))
 		}
-		keep = append(keep, x)
+		next, started = append(next, x), append(started, x)
 	}
 	order := func(x *router) int {
 		return slices.IndexFunc(want, func(w config.VRRP) bool { return w.Router.Name == x.cfg.Router.Name })
 	}
-	slices.SortFunc(keep, func(a, b *router) int { return order(a) - order(b) })
-	r.mu.Lock()
-	r.running = keep
-	r.mu.Unlock()
-	r.priorities()
+	slices.SortFunc(next, func(a, b *router) int { return order(a) - order(b) })
+	r.running = next
+	return nil
+}
+
+// putBack starts routers again that were stopped for a configuration that is
+// refused. One that does not start ends the director: it must not go on without
+// an address that it should hold.
+func (r *routers) putBack(stopped []*router) error {
+	var errs []error
+	for i, old := range r.running {
+		if !slices.Contains(stopped, old) {
+			continue
+		}
+		x, err := r.start(old.cfg)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		r.running[i] = x
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.agent.fail(err)
+		return err
+	}
 	return nil
 }
 
 func (r *routers) start(cfg config.VRRP) (*router, error) {
 	a, name := r.agent, cfg.Router.Name
-	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(a.addressFolder(), url.PathEscape(name)+vip.StateSuffix), a.log)
+	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(AddressFolder(a.cfg.StateDir), url.PathEscape(name)+vip.StateSuffix), a.log)
 	if err != nil {
 		return nil, fmt.Errorf("vrrp %s: %w", name, err)
 	}
@@ -150,10 +180,9 @@ func (r *routers) priorities() {
 // stop hands over and stops all; when it returns no address of ours is left.
 func (r *routers) stop(ctx context.Context) {
 	r.mu.Lock()
-	all := r.running
-	r.running = nil
-	r.mu.Unlock()
-	stopAll(ctx, all)
+	defer r.mu.Unlock()
+	stopAll(ctx, r.running)
+	r.running, r.stopped = nil, true
 }
 
 // handoverTime bounds the wait for the next master at a stop: a backup answers

@@ -15,9 +15,8 @@ import (
 )
 
 // Snapshot implements control.Director.
-func (a *agent) Snapshot(ctx context.Context) (s control.Snapshot, err error) {
-	err = a.ask(ctx, func() { s = a.snapshot() })
-	return s, err
+func (a *agent) Snapshot(ctx context.Context) (control.Snapshot, error) {
+	return ask(ctx, a, a.snapshot)
 }
 
 // snapshot copies the whole state; in the loop.
@@ -62,7 +61,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 	service := d.Want.Pool.Service
 	p := control.Pool{
 		Name: d.Spec.Name, Service: service.Key.String(), Scheduler: service.Scheduler, Forward: d.Spec.Forward.String(),
-		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Panic: d.Panic, QuorumLost: d.QuorumLost,
+		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost,
 		Servers: []control.PoolServer{},
 	}
 	for _, q := range d.Waiting {
@@ -87,7 +86,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 }
 
 func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {
-	out := control.IPVS{InSync: s.Applied == s.Generation, Ops: map[string]uint64{}, Drift: s.Drift, LastDrift: k.lastDrift()}
+	out := control.IPVS{InSync: k.ipvs == nil || s.Generation > 0 && s.Applied == s.Generation, Ops: map[string]uint64{}, Drift: s.Drift, LastDrift: k.lastDrift()}
 	if s.Adopted != nil {
 		out.Adopted = control.Adopted{Services: s.Adopted.Services, Servers: s.Adopted.Dests, Ops: s.Adopted.Ops}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -21,6 +22,11 @@ type querySource interface {
 	Run(ctx context.Context, emit func(discovery.Answer)) error
 }
 
+// kvSource tells the live settings.
+type kvSource interface {
+	Run(ctx context.Context, emit func(discovery.KVAnswer)) error
+}
+
 // kvStore holds the live settings.
 type kvStore interface {
 	Put(ctx context.Context, key, value string) (before string, had bool, err error)
@@ -29,11 +35,13 @@ type kvStore interface {
 
 // sourceSet is what runs for one configuration.
 type sourceSet struct {
-	consul  querySource // nil: no Consul
-	file    querySource // nil: no file catalog
-	kv      kvStore
-	kvWhere string
-	queries []discovery.Query
+	consul   querySource // nil: no Consul
+	file     querySource // nil: no file catalog
+	settings kvSource
+	kv       kvStore
+	kvWhere  string
+	shared   bool // other directors read the same KV
+	queries  []discovery.Query
 }
 
 // names lists everything that should speak once before the first table.
@@ -59,30 +67,19 @@ func queryName(q discovery.Query) string {
 	return strings.Join(parts, " ")
 }
 
-// watchSources starts the sources of the configuration, or tells the running
-// ones which queries are wanted now.
-func (a *agent) watchSources() {
-	queries := queriesOf(a.cfg)
-	if a.stopSources == nil {
-		if err := a.startSources(); err != nil {
-			a.fail(err)
-			return
-		}
-	}
-	a.source.queries = queries
+// watch tells the running sources which queries are wanted now.
+func (a *agent) watch() {
+	a.source.queries = queriesOf(a.cfg)
 	for _, s := range []struct {
 		querySource
 		kind discovery.Source
 	}{{a.source.consul, discovery.Consul}, {a.source.file, discovery.File}} {
 		if s.querySource != nil {
-			s.Set(slices.DeleteFunc(slices.Clone(queries), func(q discovery.Query) bool { return q.Source != s.kind }))
+			s.Set(slices.DeleteFunc(slices.Clone(a.source.queries), func(q discovery.Query) bool { return q.Source != s.kind }))
 		}
 	}
-	for q := range a.known {
-		if !slices.Contains(queries, q) {
-			delete(a.known, q)
-		}
-	}
+	maps.DeleteFunc(a.known, func(q discovery.Query, _ discovery.Known) bool { return !slices.Contains(a.source.queries, q) })
+	maps.DeleteFunc(a.firstError, func(q discovery.Query, _ string) bool { return !slices.Contains(a.source.queries, q) })
 }
 
 // queriesOf lists the distinct queries of a configuration.
@@ -98,49 +95,53 @@ func queriesOf(cfg *config.Config) []discovery.Query {
 	return out
 }
 
-// startSources makes and runs the sources of the configuration.
-func (a *agent) startSources() error {
-	ctx, stop := context.WithCancel(a.work)
-	set := sourceSet{}
-	answers := func(ans discovery.Answer) { a.post(ctx, func() { a.answered(ctx, ans) }) }
-	settings := func(kv discovery.KVAnswer) { a.post(ctx, func() { a.settings(ctx, kv) }) }
-
-	if c := a.cfg.Consul; c != nil {
+// makeSources makes the sources of a configuration. It starts nothing and changes
+// nothing, so a configuration that it fails on can be refused.
+func (a *agent) makeSources(cfg *config.Config) (sourceSet, error) {
+	var set sourceSet
+	if c := cfg.Consul; c != nil {
 		client, err := consul.NewClient(clientConfig(c))
 		if err != nil {
-			stop()
-			return err
+			return set, err
 		}
 		cc := consul.Config{Client: client, MaxStale: c.MaxStale, Log: a.log}
-		source := consul.NewSource(cc)
-		set.consul, set.kv, set.kvWhere = source, consul.NewWriter(client, c.KVPrefix), "consul "+c.KVPrefix+"/"
-		a.run1(ctx, "consul catalog", func() error { return source.Run(ctx, answers) })
-		a.run1(ctx, "consul kv", func() error { return consul.NewKV(cc, c.KVPrefix).Run(ctx, settings) })
+		set.consul, set.kv, set.settings = consul.NewSource(cc), consul.NewWriter(client, c.KVPrefix), consul.NewKV(cc, c.KVPrefix)
+		set.kvWhere, set.shared = "consul "+c.KVPrefix+"/", true
 	} else {
-		path := filepath.Join(a.cfg.StateDir, "kv.json")
+		path := filepath.Join(cfg.StateDir, "kv.json")
 		kv := file.NewKV(path, a.log)
-		set.kv, set.kvWhere = kv, path
-		a.run1(ctx, "kv", func() error { return kv.Run(ctx, settings) })
+		set.kv, set.settings, set.kvWhere = kv, kv, path
 	}
-	if f := a.cfg.FileCatalog; f != nil {
-		catalog := file.NewCatalog(f.Path, a.log)
-		set.file = catalog
-		a.run1(ctx, "file catalog", func() error { return catalog.Run(ctx, answers) })
+	if f := cfg.FileCatalog; f != nil {
+		set.file = file.NewCatalog(f.Path, a.log)
 	}
+	return set, nil
+}
+
+// startSources runs sources until stopSources is called or the director stops.
+func (a *agent) startSources(set sourceSet) {
+	ctx, stop := context.WithCancel(a.work)
 	a.source, a.stopSources = set, stop
-	return nil
+	answers := func(ans discovery.Answer) { a.post(ctx, func() { a.answered(ctx, ans) }) }
+	a.run1(ctx, "kv", func() error {
+		return set.settings.Run(ctx, func(kv discovery.KVAnswer) { a.post(ctx, func() { a.settings(ctx, kv) }) })
+	})
+	for name, s := range map[string]querySource{"consul catalog": set.consul, "file catalog": set.file} {
+		if s != nil {
+			a.run1(ctx, name, func() error { return s.Run(ctx, answers) })
+		}
+	}
+	a.watch()
 }
 
 // run1 runs one source; one that ends by itself is an event, and what it said
 // last stands.
 func (a *agent) run1(ctx context.Context, name string, run func() error) {
-	a.sources.Add(1)
-	go func() {
-		defer a.sources.Done()
+	a.running.Go(func() {
 		if err := run(); err != nil && !errors.Is(err, context.Canceled) {
 			a.post(ctx, func() { a.event("catalog", name, "stopped: "+err.Error()+"; its last answers stand") })
 		}
-	}()
+	})
 }
 
 func clientConfig(c *config.Consul) consul.ClientConfig {
@@ -177,7 +178,7 @@ func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
 		}
 	}
 	if ans.Err != "" && !had {
-		a.unanswered(ans)
+		a.unanswered(ans.Query, ans.Err)
 	} else {
 		a.known[ans.Query] = was.Update(ans)
 		delete(a.firstError, ans.Query)
@@ -195,17 +196,15 @@ func (a *agent) settings(ctx context.Context, kv discovery.KVAnswer) {
 		if kv.Err != a.kvError {
 			a.event("kv", a.source.kvWhere, kv.Err+"; the last good settings stand")
 		}
-		if a.kvError == "" && a.pairs.Pairs == nil {
-			a.unset()
-		}
 		a.kvError = kv.Err
+		a.unset()
 		a.touch()
 		return
 	}
 	if a.kvError != "" {
 		a.event("kv", a.source.kvWhere, fmt.Sprintf("answers again, index %d", kv.Index))
 	}
-	a.kvError, a.pairs = "", kv
+	a.kvError, a.pairs, a.pairsStale = "", kv, false
 	a.override()
 	a.touch()
 }

@@ -1,61 +1,56 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
-// store is the state folder: what must outlive the process.
+// Files of the state folder; see docs/architecture.md.
+const (
+	kernelFile        = "ipvs.json"
+	lastKnownGoodFile = "last-known-good.json"
+)
+
+// kernelRecord is what an agent has made of the kernel's IPVS, for its successor
+// and for Cleanup.
+type kernelRecord struct {
+	Keep     bool          `json:"keep"`            // on_stop = "keep"
+	Services []lvs.Key     `json:"virtual_servers"` // ours to remove
+	Timeouts *lvs.Timeouts `json:"timeouts_before,omitempty"`
+}
+
+// store is the state folder of a running director.
 type store struct {
 	folder string
-	log    *slog.Logger
-	owned  map[lvs.Key]bool // virtual servers that are ours to remove
-	saved  []byte           // last known good, as written
+	record kernelRecord
+	owned  map[lvs.Key]bool // record.Services
+	recall *lastKnownGood   // what an earlier run knew
+	saved  lastKnownGood    // as written
 }
 
-// lastKnownGood is what the catalogs and the KV said last.
-type lastKnownGood struct {
-	Version int                       `json:"version"`
-	Answers []savedAnswer             `json:"answers"`
-	Pairs   map[string]discovery.Pair `json:"pairs"`
-	KVKnown bool                      `json:"kv_known"`
-}
-
-type savedAnswer struct {
-	Query     discovery.Query      `json:"query"`
-	Instances []discovery.Instance `json:"instances"`
-	Index     uint64               `json:"index"`
-	At        time.Time            `json:"at"`
-}
-
-const lastKnownGoodVersion = 1
-
-func (s *store) path(name string) string { return filepath.Join(s.folder, name) }
-
-// loadOwned reads which virtual servers an earlier run had.
-func (s *store) loadOwned() error {
-	s.owned = map[lvs.Key]bool{}
-	var keys []lvs.Key
-	if err := s.read("virtual-servers.json", &keys); err != nil {
-		return err
+// openStore reads what an earlier run has left.
+func openStore(folder string) (*store, error) {
+	s := &store{folder: folder, owned: map[lvs.Key]bool{}, recall: &lastKnownGood{}}
+	if err := statedir.Read(folder, kernelFile, &s.record); err != nil {
+		return nil, err
 	}
-	for _, k := range keys {
+	for _, k := range s.record.Services {
 		s.owned[k] = true
 	}
-	return nil
+	if err := statedir.Read(folder, lastKnownGoodFile, s.recall); err != nil {
+		return nil, err
+	}
+	if s.recall.Version != lastKnownGoodVersion {
+		s.recall = &lastKnownGood{}
+	}
+	return s, nil
 }
 
 // own records which virtual servers are ours: those wanted now, before they are
@@ -70,92 +65,88 @@ func (s *store) own(wanted, remaining []lvs.Key) error {
 	}
 	// A new map: the reconciler may still hold the one before.
 	s.owned = next
-	return s.write("virtual-servers.json", slices.SortedFunc(maps.Keys(next), lvs.Key.Compare))
+	s.record.Services = slices.SortedFunc(maps.Keys(next), lvs.Key.Compare)
+	return s.writeRecord()
 }
 
-func (s *store) read(name string, v any) error {
-	b, err := os.ReadFile(s.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read state: %w", err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read state %s: %w (remove the file to start without it)", s.path(name), err)
-	}
-	return nil
+func (s *store) writeRecord() error { return statedir.Write(s.folder, kernelFile, s.record) }
+
+// lastKnownGood is what the catalogs and the KV said last.
+type lastKnownGood struct {
+	Version int           `json:"version"`
+	Answers []savedAnswer `json:"answers"`
+	KV      *savedKV      `json:"kv"`
 }
 
-func (s *store) write(name string, v any) error {
-	b, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	if err := renameio.WriteFile(s.path(name), b, 0o600); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return nil
+type savedAnswer struct {
+	Query     discovery.Query      `json:"query"`
+	Instances []discovery.Instance `json:"instances"`
+	Index     uint64               `json:"index"`
+	At        time.Time            `json:"at"`
 }
 
-const lastKnownGoodFile = "last-known-good.json"
+type savedKV struct {
+	Where string                    `json:"where"`
+	Pairs map[string]discovery.Pair `json:"pairs"`
+	At    time.Time                 `json:"at"`
+}
 
-// remember writes what is known, when it differs from what was written.
+const lastKnownGoodVersion = 1
+
+// remember writes what is known, when it differs from what was written. What
+// has not spoken in this run keeps the record of an earlier one.
 func (a *agent) remember() {
-	good := lastKnownGood{Version: lastKnownGoodVersion, Pairs: a.pairs.Pairs, KVKnown: a.pairs.Pairs != nil}
+	good := lastKnownGood{Version: lastKnownGoodVersion, KV: a.store.recall.KV}
 	for _, q := range a.source.queries {
-		if k, ok := a.known[q]; ok {
+		k, ok := a.known[q]
+		if ok && !k.Stale {
 			good.Answers = append(good.Answers, savedAnswer{Query: q, Instances: k.Instances, Index: k.Index, At: k.At})
+		} else if old, ok := a.store.recall.answer(q); ok {
+			good.Answers = append(good.Answers, old)
 		}
 	}
-	b, err := json.Marshal(good)
-	if err != nil || string(b) == string(a.store.saved) {
+	if a.pairs.Pairs != nil && !a.pairsStale {
+		good.KV = &savedKV{Where: a.source.kvWhere, Pairs: a.pairs.Pairs, At: a.pairs.At}
+	}
+	if reflect.DeepEqual(good, a.store.saved) {
 		return
 	}
-	if err := renameio.WriteFile(a.store.path(lastKnownGoodFile), b, 0o600); err != nil {
+	if err := statedir.Write(a.store.folder, lastKnownGoodFile, good); err != nil {
 		a.event("agent", "state", "cannot write the last known good state: "+err.Error())
 		return
 	}
-	a.store.saved = b
+	a.store.saved = good
 }
 
-// recall fills in what was known before the restart, marked stale, for sources
-// that fail at their first question.
-func (a *agent) recall() (lastKnownGood, bool) {
-	var good lastKnownGood
-	if err := a.store.read(lastKnownGoodFile, &good); err != nil {
-		a.event("agent", "state", err.Error())
-		return good, false
+func (l *lastKnownGood) answer(q discovery.Query) (savedAnswer, bool) {
+	i := slices.IndexFunc(l.Answers, func(s savedAnswer) bool { return s.Query == q })
+	if i < 0 {
+		return savedAnswer{}, false
 	}
-	return good, good.Version == lastKnownGoodVersion
+	return l.Answers[i], true
 }
 
-// unanswered is called while the answers to a query have been failures only:
-// what was known before the restart stands in.
-func (a *agent) unanswered(ans discovery.Answer) {
-	first := a.firstError[ans.Query] == ""
-	a.firstError[ans.Query] = ans.Err
-	if !first {
+// unanswered is called for a query without an answer yet, when its source fails
+// or stays silent: what was known before the restart stands in.
+func (a *agent) unanswered(q discovery.Query, why string) {
+	first := a.firstError[q] == ""
+	a.firstError[q] = why
+	s, ok := a.store.recall.answer(q)
+	if !first || !ok {
 		return
 	}
-	good, ok := a.recall()
-	if !ok {
-		return
-	}
-	for _, s := range good.Answers {
-		if s.Query == ans.Query {
-			a.known[ans.Query] = discovery.Known{Instances: s.Instances, Index: s.Index, At: s.At, Stale: true, Err: ans.Err}
-			a.event("catalog", queryName(ans.Query), fmt.Sprintf("using the last known good answer of %s (%d instances)", s.At.Format(time.RFC3339), len(s.Instances)))
-		}
-	}
+	a.known[q] = discovery.Known{Instances: s.Instances, Index: s.Index, At: s.At, Stale: true, Err: why}
+	a.event("catalog", queryName(q), fmt.Sprintf("using the last known good answer of %s (%d instances)", s.At.Format(time.RFC3339), len(s.Instances)))
 }
 
-// unset is called while the KV has failed only: the settings of before the
-// restart stand in.
+// unset is called when the KV fails or stays silent at the start: the settings
+// of before the restart stand in.
 func (a *agent) unset() {
-	if good, ok := a.recall(); ok && good.KVKnown {
-		a.pairs = discovery.KVAnswer{Pairs: good.Pairs}
-		a.override()
-		a.event("kv", a.source.kvWhere, fmt.Sprintf("using the last known good settings (%d keys)", len(good.Pairs)))
+	kv := a.store.recall.KV
+	if a.pairs.Pairs != nil || kv == nil || kv.Where != a.source.kvWhere {
+		return
 	}
+	a.pairs, a.pairsStale = discovery.KVAnswer{Pairs: kv.Pairs, At: kv.At}, true
+	a.override()
+	a.event("kv", a.source.kvWhere, fmt.Sprintf("using the last known good settings of %s (%d keys)", kv.At.Format(time.RFC3339), len(kv.Pairs)))
 }

@@ -84,16 +84,17 @@ type tuned struct {
 	undo   map[setting]func() error
 	failed map[string]string // by name: why it could not be set
 	order  []setting
+	told   map[string]bool // deviations that were reported
 }
 
-// openSysctls puts back what a killed predecessor left and the configuration
-// does not want any more, simply by knowing what was there before it.
+// openSysctls reads what a killed predecessor has replaced: what this one sets,
+// it will put back to the value of before both.
 func openSysctls(root, state string) (*tuned, error) {
 	s, err := sysctl.Open(sysctl.Config{Root: root, State: state})
 	if err != nil {
 		return nil, err
 	}
-	return &tuned{sysctl: s, undo: map[setting]func() error{}, failed: map[string]string{}}, nil
+	return &tuned{sysctl: s, undo: map[setting]func() error{}, failed: map[string]string{}, told: map[string]bool{}}, nil
 }
 
 // set makes the kernel's parameters those of the list: what is new is set and
@@ -125,6 +126,18 @@ func (t *tuned) set(want []setting, event func(kind, object, text string)) {
 			t.undo[s] = undo
 		}
 	}
+}
+
+// review reports parameters that somebody else has changed, once each.
+func (t *tuned) review(event func(kind, object, text string)) {
+	now := map[string]bool{}
+	for _, d := range t.sysctl.Verify() {
+		now[d.Name] = true
+		if !t.told[d.Name] {
+			event("sysctl", d.Name, fmt.Sprintf("somebody else set it to %q; we need %q", d.Have, d.Want))
+		}
+	}
+	t.told = now
 }
 
 // status shows the parameters and what deviates.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
@@ -80,8 +81,21 @@ func kvPath(key string) string {
 	return "/v1/kv/" + strings.Join(parts, "/")
 }
 
+// Limits on how long a director may take to answer: one that is frozen accepts
+// connections and never does.
+const (
+	answerTime   = 5 * time.Second
+	handoverTime = 30 * time.Second
+)
+
 func call[T any](ctx context.Context, c *Client, method, path, body string) (T, error) {
 	var out T
+	limit := answerTime
+	if method == http.MethodPost {
+		limit = handoverTime
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://director"+path, strings.NewReader(body))
 	if err != nil {
 		return out, fmt.Errorf("ask director: %w", err)
@@ -90,6 +104,8 @@ func call[T any](ctx context.Context, c *Client, method, path, body string) (T, 
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return out, fmt.Errorf("control socket %s: %w; is the director running on this host? (-socket names another socket)", c.path, ErrNoDirector)
+	case errors.Is(err, context.DeadlineExceeded):
+		return out, fmt.Errorf("control socket %s: %w", c.path, context.Cause(ctx))
 	case err != nil:
 		return out, fmt.Errorf("ask director: %w", err)
 	}

@@ -35,7 +35,7 @@ type Director interface {
 	// Put writes a live setting (a key below the KV prefix) to where it is owned:
 	// Consul KV, or the director's own file where there is no Consul.
 	Put(ctx context.Context, key, value string) error
-	// Delete takes a live setting back; one that is not there is no error.
+	// Delete takes a live setting back; one that is not set is ErrBadRequest.
 	Delete(ctx context.Context, key string) error
 }
 

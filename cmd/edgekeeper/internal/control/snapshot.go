@@ -44,7 +44,7 @@ type Router struct {
 	Interface string    `json:"interface"`
 	VRID      uint8     `json:"virtual_router_id"`
 	Version   uint8     `json:"version"`
-	State     string    `json:"state"` // master, backup, fault, init
+	State     string    `json:"state"` // MASTER, BACKUP, FAULT, INIT
 	Reason    string    `json:"reason"`
 	Since     time.Time `json:"since"`
 
@@ -57,7 +57,7 @@ type Router struct {
 	MasterDownMS     int64  `json:"master_down_ms"`     // as a backup
 
 	Addresses []Address         `json:"addresses"`
-	Lease     string            `json:"lease"` // "3s", or "off: why"
+	Lease     string            `json:"lease"` // "3s", or "off (why)"
 	Sent      uint64            `json:"adverts_sent"`
 	Received  uint64            `json:"adverts_received"`
 	Dropped   map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
@@ -93,8 +93,9 @@ type Pool struct {
 	Hold        string       `json:"hold,omitempty"`
 	Panic       bool         `json:"panic,omitempty"`
 	QuorumLost  bool         `json:"quorum_lost,omitempty"`
-	Waiting     []string     `json:"waiting,omitempty"` // queries never answered
-	Stale       bool         `json:"stale,omitempty"`   // last-known-good from before the start
+	Waiting     []string     `json:"waiting,omitempty"`  // queries never answered
+	Warnings    []string     `json:"warnings,omitempty"` // what is wrong with what the catalogs say
+	Stale       bool         `json:"stale,omitempty"`    // last-known-good from before the start
 	Servers     []PoolServer `json:"servers"`
 }
 

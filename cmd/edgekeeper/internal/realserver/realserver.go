@@ -12,22 +12,19 @@ package realserver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/lvs/sysctl"
 )
 
@@ -57,8 +54,10 @@ type state struct {
 	VIPs      []netip.Addr `json:"virtual_addresses"`
 }
 
-func addressState(dir string) string { return filepath.Join(dir, "realserver-addresses.json") }
-func sysctlState(dir string) string  { return filepath.Join(dir, "realserver-sysctls.json") }
+// Files of the state folder.
+const addressFile = "realserver-addresses.json"
+
+func sysctlState(dir string) string { return filepath.Join(dir, "realserver-sysctls.json") }
 
 // Run prepares the host, repairs what others change, and undoes everything when
 // ctx is done. What a killed predecessor left is taken over, or taken off where
@@ -70,9 +69,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Check <= 0 {
 		cfg.Check = 2 * time.Second
 	}
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("make state folder: %w", err)
+	unlock, err := statedir.Lock(cfg.StateDir, statedir.RealServer)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	if err := dropLeftovers(cfg); err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer a.nl.Close()
 	defer func() { err = errors.Join(err, a.undo()) }()
-	if err := writeState(cfg); err != nil {
+	if err := statedir.Write(cfg.StateDir, addressFile, state{Interface: cfg.Interface, VIPs: cfg.VIPs}); err != nil {
 		return err
 	}
 	// The ARP settings come first: an address that is announced before them
@@ -133,7 +134,8 @@ func (a *Agent) watch(ctx context.Context) error {
 			a.log.Warn("somebody else removed it, put back", "what", what)
 		}
 		for _, d := range a.sys.Verify() {
-			a.log.Warn("somebody else changed a kernel setting that direct routing needs", "name", d.Name, "want", d.Want, "have", d.Have, "error", d.Err)
+			_, err := a.sys.Set(d.Name, d.Want)
+			a.log.Warn("somebody else changed a kernel setting that direct routing needs, set again", "name", d.Name, "want", d.Want, "had", d.Have, "error", err)
 		}
 	}
 }
@@ -206,16 +208,17 @@ func (a *Agent) routeMissing(vip netip.Addr) (bool, error) {
 	return len(routes) == 0, err
 }
 
-// undo takes everything off again: first the addresses, then the settings that
-// kept them from being announced.
+// undo takes everything off again: first the addresses, and only when they are
+// gone the settings that keep them from being announced.
 func (a *Agent) undo() error {
-	if err := errors.Join(a.removeAddresses(), a.sys.Restore()); err != nil {
+	err := a.removeAddresses()
+	if err == nil {
+		err = a.sys.Restore()
+	}
+	if err != nil {
 		return fmt.Errorf("undo real server: %w (edgekeeper cleanup tries again)", err)
 	}
-	if err := os.Remove(addressState(a.cfg.StateDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove state: %w", err)
-	}
-	return nil
+	return statedir.Remove(a.cfg.StateDir, addressFile)
 }
 
 // removeAddresses takes off addresses and routes. What somebody else took off is fine.
@@ -237,9 +240,16 @@ func gone(err error) bool {
 }
 
 // Cleanup undoes what an agent with this state folder left when it was killed.
-func Cleanup(stateDir string, log *slog.Logger) error {
-	st, ok, err := readState(stateDir)
-	if err != nil || !ok {
+// The error wraps statedir.ErrRunning when the agent lives; then nothing is
+// changed.
+func Cleanup(stateDir string, log *slog.Logger) (err error) {
+	unlock, err := statedir.Lock(stateDir, statedir.RealServer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	var st state
+	if err := statedir.Read(stateDir, addressFile, &st); err != nil || st.Interface == "" {
 		return err
 	}
 	a, err := open(Config{VIPs: st.VIPs, Interface: st.Interface, StateDir: stateDir, Log: log})
@@ -253,8 +263,8 @@ func Cleanup(stateDir string, log *slog.Logger) error {
 // dropLeftovers takes off the addresses of a killed predecessor that this
 // configuration does not want; the rest is taken over as it is, without a gap.
 func dropLeftovers(cfg Config) error {
-	st, ok, err := readState(cfg.StateDir)
-	if err != nil || !ok {
+	var st state
+	if err := statedir.Read(cfg.StateDir, addressFile, &st); err != nil {
 		return err
 	}
 	if st.Interface == cfg.Interface {
@@ -264,37 +274,14 @@ func dropLeftovers(cfg Config) error {
 		return nil
 	}
 	a, err := open(Config{VIPs: st.VIPs, Interface: st.Interface, StateDir: cfg.StateDir})
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil // they went with their interface
+	}
 	if err != nil {
 		return err
 	}
 	defer a.nl.Close()
 	return a.removeAddresses()
-}
-
-func readState(dir string) (state, bool, error) {
-	var st state
-	b, err := os.ReadFile(addressState(dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return st, false, nil
-	}
-	if err != nil {
-		return st, false, fmt.Errorf("read state: %w", err)
-	}
-	if err := json.Unmarshal(b, &st); err != nil {
-		return st, false, fmt.Errorf("read state %s: %w", addressState(dir), err)
-	}
-	return st, true, nil
-}
-
-func writeState(cfg Config) error {
-	b, err := json.Marshal(state{Interface: cfg.Interface, VIPs: cfg.VIPs})
-	if err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	if err := renameio.WriteFile(addressState(cfg.StateDir), b, 0o600); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return nil
 }
 
 func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }

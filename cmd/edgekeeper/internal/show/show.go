@@ -72,6 +72,9 @@ func Notes(s control.Snapshot) []string {
 		if p.Stale {
 			add("pool %s is built from the last known good catalog, not from a live one", p.Name)
 		}
+		for _, w := range p.Warnings {
+			add("pool %s: %s", p.Name, w)
+		}
 		for _, q := range p.Waiting {
 			add("pool %s waits for the first answer to %s", p.Name, q)
 		}
