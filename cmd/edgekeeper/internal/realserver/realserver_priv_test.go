@@ -99,7 +99,7 @@ func TestSetUpAndUndo(t *testing.T) {
 	if got := state(t, h); got != before {
 		t.Errorf("after the stop:\n%s\nwant as before:\n%s", got, before)
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(dir, "*.json")); err != nil || len(left) > 0 {
 		t.Errorf("left in the state folder: %v (%v)", left, err)
 	}
 }
