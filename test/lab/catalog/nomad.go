@@ -189,6 +189,9 @@ func (n *Nomad) KeepLogs() error {
 		return fmt.Errorf("list task logs: %w", err)
 	}
 	for _, path := range logs {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue // Nomad's log collectors read from pipes beside the files
+		}
 		rel, err := filepath.Rel(n.Dir, path)
 		if err != nil {
 			return fmt.Errorf("keep task logs: %w", err)
