@@ -46,7 +46,7 @@ func report(s scenario.Result) string {
 	}
 	verdict := "PASS"
 	if !s.Pass {
-		verdict = "FAIL: " + strings.Join(s.Failures, "; ")
+		verdict = "FAIL: " + strings.TrimSpace(strings.Join(s.Failures, "; "))
 	}
 	fmt.Fprintf(&b, "%s\n%s in %s\n", rule, verdict, (time.Duration(s.Seconds*1000) * time.Millisecond).Round(100*time.Millisecond))
 	return b.String()
