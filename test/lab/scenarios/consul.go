@@ -10,6 +10,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/test/lab/director"
 	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
+	"github.com/edgekeeper/edgekeeper/test/lab/traffic"
 )
 
 func init() {
@@ -155,7 +156,38 @@ func consulStates(t *scenario.T) {
 		back()
 	})
 	s.StopLoad()
+	t.Phase("deregistered with an open connection: it may finish, then the server is removed", func() {
+		// With no other traffic, two connections go to two servers.
+		first, second := s.Hold(8*time.Second), s.Hold(8*time.Second)
+		t.Within(slow, "an open connection to w2", func() bool { return active(t, s, "w2") == 1 })
+		t.OK(c.Deregister("web-2"))
+		s.WaitWeight(slow, "d1", "w2", 0)
+		t.Holds(2*time.Second, "w2 stays at weight 0 while its connection is open", func() bool {
+			return s.Weight("d1", "w2") == 0 || active(t, s, "w2") == 0
+		})
+		t.Measure("removed after the deregistration", "%s", ms(s.WaitWeight(2*slow, "d1", "w2", -1)))
+		for _, long := range []*traffic.Load{first, second} {
+			if w := long.Window(time.Time{}, time.Time{}); w.Lost() > 0 {
+				t.Errorf("an open connection broke: %s", w)
+			}
+		}
+	})
 	judgeOverlap(t, s, true)
+}
+
+// active counts the open connections of a web server in director 1's table.
+func active(t *scenario.T, s *scenario.Site, web string) int {
+	services, err := s.Host("d1").IPVS()
+	t.OK(err)
+	n := 0
+	for _, service := range services {
+		for _, d := range service.Dests {
+			if d.Addr == s.Real(web) {
+				n += d.Active
+			}
+		}
+	}
+	return n
 }
 
 // outOfService waits until a server gets no new connections: weight 0 or gone.

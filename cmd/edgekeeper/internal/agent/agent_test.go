@@ -344,6 +344,38 @@ func TestCleanupAfterAKill(t *testing.T) {
 	}
 }
 
+// TestEveryBrokenFileIsRefused gives a running director every broken file that
+// the configuration's own tests have.
+func TestEveryBrokenFileIsRefused(t *testing.T) {
+	files, err := filepath.Glob("../config/testdata/bad/*.hcl")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d broken files found (%v), want 30 and more", len(files), err)
+	}
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1:80" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	for n, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("director.hcl", string(b))
+		s.hup <- syscall.SIGHUP
+		s.until(file+" is refused", func() bool {
+			refused, err := s.client().Events(t.Context(), 0)
+			count := 0
+			for _, e := range refused {
+				if e.Kind == "config" && strings.Contains(e.Text, "refused") && strings.Contains(e.Text, "director.hcl:") {
+					count++
+				}
+			}
+			return err == nil && count == n+1
+		})
+	}
+	s.table("10.0.0.1:1")
+}
+
 func TestReloadThatCannotBeCarriedOutIsRefusedWhole(t *testing.T) {
 	s := newSite(t)
 	s.config("release", `real_server "10.0.0.1:80" {}`)
