@@ -23,7 +23,7 @@
 // The rules are those of Consul's documentation of blocking queries: an index
 // lower than the one before starts again from none, 0 counts as 1, an answer
 // is no proof of a change. Two requests of one query start at least 100 ms
-// apart plus a dither. After an error the pause is 250 ms doubling to 30 s, with
+// apart plus a dither. After an error the pause is 250 ms doubling to 8 s, with
 // jitter, and 2 s to 60 s when Consul says 429.
 //
 // Reads are stale reads. One whose server was last in contact with the leader

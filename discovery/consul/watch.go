@@ -35,8 +35,8 @@ const (
 	plainTimeout = 15 * time.Second       // of a read that does not block; Consul itself gives up after 7 s without a leader
 	graceTimeout = 10 * time.Second       // added to wait + wait/16 for a read that does
 
-	backoffMin, backoffMax         = 250 * time.Millisecond, 30 * time.Second
-	backoffBusyMin, backoffBusyMax = 2 * time.Second, 60 * time.Second // after a 429
+	backoffMin, backoffMax         = 250 * time.Millisecond, 8 * time.Second // the agent is local: soon after it is back, so are we
+	backoffBusyMin, backoffBusyMax = 2 * time.Second, 60 * time.Second       // after a 429
 )
 
 func (c Config) withDefaults() Config {
