@@ -175,7 +175,7 @@ func TestFaultsChangeNothing(t *testing.T) {
 				}
 				most := bounds[c.fault]
 				if most == 0 {
-					most = 110 // a pause of 8 s, half as long at the least
+					most = 220 // a pause of 8 s, half as long at the least, and up to two requests each
 				}
 				if n := len(stub.Requests()) - before; n > most || n < 5 {
 					t.Errorf("%d requests in ten minutes of trouble, want 5 to %d", n, most)
