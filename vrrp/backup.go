@@ -3,9 +3,9 @@ package vrrp
 import "time"
 
 // backupReceived is RFC 9568 section 6.4.2, (g) to (l).
-func (m *Machine) backupReceived(now time.Time, ev Received) {
+func (m *Machine) backupReceived(now time.Time, ev Received, holdsOn bool) {
 	if ev.Priority == PriorityResign {
-		m.masterResigned(now, ev)
+		m.masterResigned(now, ev, holdsOn)
 		return
 	}
 	lower := ev.Priority < m.priority
@@ -18,12 +18,11 @@ func (m *Machine) backupReceived(now time.Time, ev Received) {
 			m.preemptAt = now.Add(m.cfg.PreemptDelay)
 		}
 		if due(now, m.preemptAt) {
-			m.lower = ev
+			m.heardLower(ev)
 			return
 		}
 	default:
-		// The timer goes on: when it ends we take over.
-		m.lower = ev
+		m.heardLower(ev)
 		return
 	}
 	m.master, m.masterPriority = ev.Source, ev.Priority
@@ -34,17 +33,28 @@ func (m *Machine) backupReceived(now time.Time, ev Received) {
 	m.restart(now)
 }
 
+// heardLower notes a master that is not accepted. The timer goes on: when it
+// ends we take over, now from that one and not from one that has resigned.
+func (m *Machine) heardLower(ev Received) {
+	m.lower = ev
+	m.resigned, m.graceful = false, false
+}
+
 // masterResigned shortens the timer to the skew when it is the master that
 // resigns. Priority 0 from anybody else says nothing about our master: it is
-// late, or comes from a second master that gives up.
-func (m *Machine) masterResigned(now time.Time, ev Received) {
-	if m.master.IsValid() && ev.Source != m.master && ev.Source != m.lower.Source {
+// late, or comes from a second master that gives up, or from one that has
+// yielded to our master (accept).
+func (m *Machine) masterResigned(now time.Time, ev Received, holdsOn bool) {
+	known := m.master.IsValid() || m.lower.Source.IsValid()
+	if known && ev.Source != m.master && ev.Source != m.lower.Source {
 		return
 	}
+	if m.resigned && ev.Source == m.master {
+		return // the same, twice
+	}
 	m.master, m.masterPriority = ev.Source, ev.Priority
-	m.resigned = true
+	m.resigned, m.graceful = true, holdsOn
 	m.graced = false
-	m.yieldUntil = time.Time{}
 	m.down = now.Add(m.cfg.Version.Skew(m.interval, m.priority))
 }
 
@@ -69,7 +79,7 @@ func (m *Machine) backupTimeout(now time.Time) {
 	case m.lower.Source.IsValid():
 		why = Reason{Cause: CauseLowerMaster, Peer: m.lower.Source, PeerPriority: m.lower.Priority}
 	}
-	m.enterMaster(now, why)
+	m.claim(now, why)
 }
 
 // setPriority moves a running master-down timer by the difference of the
@@ -80,7 +90,7 @@ func (m *Machine) setPriority(priority uint8) {
 		return
 	}
 	priority = Clamp(int(priority))
-	if m.state == Backup {
+	if m.state == Backup && !m.Claiming() {
 		v := m.cfg.Version
 		m.down = m.down.Add(v.Skew(m.interval, priority) - v.Skew(m.interval, m.priority))
 	}

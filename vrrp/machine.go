@@ -21,11 +21,18 @@ type Machine struct {
 	graced     bool          // this timer was already extended after a late wake-up
 	heard      time.Time     // when down was last restarted by an advert, or Backup entered
 	resigned   bool          // the master sent priority 0
+	graceful   bool          // and holds the addresses until it hears its successor
+	recent     recent        // adverts
 	lower      Received      // last advert refused because its priority is lower
 	preemptAt  time.Time     // PreemptDelay ends; zero while no lower master is heard
 	yieldUntil time.Time     // after a handover: any master is accepted until then
 
-	// As master.
+	// As backup that claims the addresses (claim.go).
+	claimUntil time.Time    // end of the claim; zero: not claiming
+	claimWhy   Reason       // what Enter will say then
+	awaited    []netip.Addr // routers that must let go before
+
+	// As master, and while claiming.
 	sent      time.Time     // last advert with our priority
 	advertAt  time.Time     // next one; while handing over, the end of waiting
 	handing   bool          // priority 0 was sent, waiting for the next master
@@ -71,6 +78,9 @@ func (m *Machine) HandingOver() bool { return m.handing }
 func (m *Machine) Deadline() time.Time {
 	switch m.state {
 	case Backup:
+		if m.Claiming() {
+			return m.claimUntil
+		}
 		return m.down
 	case Master:
 		return earliest(m.advertAt, m.secondAt, m.refreshAt)
@@ -84,11 +94,16 @@ func (m *Machine) Deadline() time.Time {
 //
 // A master whose last advert is older than Config.ReplacedAfter may have been
 // replaced while it was late. Whatever the event is, it then becomes backup
-// first: it sends nothing and takes its addresses off, and elects again.
+// first: it sends nothing and takes its addresses off, and elects again. So does
+// a router that claims.
 func (m *Machine) Step(now time.Time, event Event) []Action {
 	m.actions = m.actions[:0]
 	if m.state == Master && now.Sub(m.sent) >= m.cfg.ReplacedAfter() {
 		m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseLate, After: now.Sub(m.sent)})
+	}
+	if m.Claiming() && now.Sub(m.sent) >= m.cfg.ReplacedAfter() {
+		m.abandon(now, m.cfg.Interval)
+		m.master, m.masterPriority = netip.Addr{}, 0
 	}
 	switch ev := event.(type) {
 	case Start:
@@ -106,9 +121,14 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 	case Failed:
 		m.leave(Fault, Reason{Cause: CauseFailed, Why: ev.Why})
 	case Received:
+		holdsOn := m.observe(now, ev)
 		switch m.state {
 		case Backup:
-			m.backupReceived(now, ev)
+			if m.Claiming() {
+				m.claimReceived(now, ev, holdsOn)
+			} else {
+				m.backupReceived(now, ev, holdsOn)
+			}
 		case Master:
 			m.masterReceived(now, ev)
 		case Init, Fault:
@@ -116,7 +136,11 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 	case Timeout:
 		switch m.state {
 		case Backup:
-			m.backupTimeout(now)
+			if m.Claiming() {
+				m.claimTimeout(now)
+			} else {
+				m.backupTimeout(now)
+			}
 		case Master:
 			m.masterTimeout(now)
 		case Init, Fault:
@@ -139,18 +163,18 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 func (m *Machine) begin(now time.Time, why Reason) {
 	m.master, m.masterPriority = netip.Addr{}, 0
 	if m.priority == PriorityOwner {
-		m.enterMaster(now, Reason{Cause: CauseOwner})
+		m.claim(now, Reason{Cause: CauseOwner})
 		return
 	}
 	m.enterBackup(now, m.cfg.Interval, why)
 }
 
-// leave goes to Init or Fault, resigning when master.
+// leave goes to Init or Fault, resigning when master or about to be.
 func (m *Machine) leave(to State, why Reason) {
 	if m.state == to {
 		return
 	}
-	if m.state == Master && !m.handing {
+	if m.state == Master && !m.handing || m.Claiming() {
 		m.do(SendAdvert{PriorityResign})
 	}
 	m.forget()
@@ -161,7 +185,7 @@ func (m *Machine) leave(to State, why Reason) {
 func (m *Machine) forget() {
 	*m = Machine{
 		cfg: m.cfg, state: m.state, source: m.source, priority: m.priority, interval: m.cfg.Interval,
-		master: m.master, masterPriority: m.masterPriority, actions: m.actions,
+		master: m.master, masterPriority: m.masterPriority, recent: m.recent, actions: m.actions,
 	}
 }
 
@@ -184,9 +208,10 @@ func (m *Machine) enterBackup(now time.Time, interval time.Duration, why Reason)
 	m.enter(Backup, why)
 }
 
-// enterMaster sends an advert, then claims the addresses, then announces them
+// enterMaster sends an advert, then takes the addresses, then announces them
 // (RFC 9568 section 6.4.2 (m), with the advert first as keepalived does: peers
-// that are still backup hear it before any client hears of the addresses).
+// that are still backup hear it before any client hears of the addresses). That
+// holds after a claim too: the lease begins now, so the backups' timers must.
 func (m *Machine) enterMaster(now time.Time, why Reason) {
 	m.forget()
 	m.master, m.masterPriority = m.source, m.priority
@@ -202,7 +227,9 @@ func (m *Machine) enterMaster(now time.Time, why Reason) {
 // is more than half an interval off it.
 func (m *Machine) advertise(now time.Time) {
 	m.do(SendAdvert{m.priority})
-	m.masterPriority = m.priority
+	if m.state == Master {
+		m.masterPriority = m.priority
+	}
 	m.sent = now
 	next := m.advertAt.Add(m.cfg.Interval)
 	if off := next.Sub(now); off < m.cfg.Interval/2 || off > m.cfg.Interval {
@@ -225,7 +252,7 @@ func (m *Machine) restart(now time.Time) {
 	m.heard = now
 	m.down = now.Add(m.cfg.Version.MasterDown(m.interval, m.cfg.DownMultiplier, m.priority))
 	m.graced = false
-	m.resigned = false
+	m.resigned, m.graceful = false, false
 }
 
 // earliest is the first of the times that are set.

@@ -55,19 +55,27 @@ func genConfig(t *rapid.T) Config {
 }
 
 // checkStep holds for every step of every machine.
-func checkStep(m *Machine, was State, now time.Time, sent time.Time, ev Event, acts []Action) (time.Time, error) {
+func checkStep(m *Machine, was State, claimed bool, now time.Time, sent time.Time, ev Event, acts []Action) (time.Time, error) {
 	state := was
+	if m.Claiming() && m.State() != Backup {
+		return sent, fmt.Errorf("claims as %s", m.State())
+	}
 	for i, a := range acts {
 		switch a := a.(type) {
 		case SendAdvert:
 			if a.Priority == PriorityResign {
-				if was != Master {
+				if was != Master && !claimed {
 					return sent, fmt.Errorf("%s resigned without being master", was)
 				}
-				sent = now // a handover waits for an answer from here
+				if m.HandingOver() {
+					sent = now // it waits for an answer from here
+				}
 				break
 			}
-			if state != Master {
+			if age := now.Sub(sent); (state == Master || claimed) && age >= m.cfg.ReplacedAfter() {
+				return sent, fmt.Errorf("advert %s after the last one", age)
+			}
+			if state != Master && !claimed && !m.Claiming() {
 				next, ok := Action(nil), i+1 < len(acts)
 				if ok {
 					next = acts[i+1]
@@ -75,8 +83,6 @@ func checkStep(m *Machine, was State, now time.Time, sent time.Time, ev Event, a
 				if e, _ := next.(Enter); e.State != Master {
 					return sent, fmt.Errorf("advert as %s", state)
 				}
-			} else if now.Sub(sent) >= m.cfg.ReplacedAfter() {
-				return sent, fmt.Errorf("advert %s after the last one", now.Sub(sent))
 			}
 			sent = now
 		case Enter:
@@ -121,8 +127,8 @@ func TestMachineProperties(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
 			}
 			ev := event(t)
-			was := m.State()
-			if sent, err = checkStep(m, was, now, sent, ev, m.Step(now, ev)); err != nil {
+			was, claimed := m.State(), m.Claiming()
+			if sent, err = checkStep(m, was, claimed, now, sent, ev, m.Step(now, ev)); err != nil {
 				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
 			}
 		}
@@ -141,8 +147,8 @@ func FuzzMachine(f *testing.F) {
 		for range 60 {
 			now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
 			ev := event(t)
-			was := m.State()
-			if sent, err = checkStep(m, was, now, sent, ev, m.Step(now, ev)); err != nil {
+			was, claimed := m.State(), m.Claiming()
+			if sent, err = checkStep(m, was, claimed, now, sent, ev, m.Step(now, ev)); err != nil {
 				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
 			}
 		}

@@ -34,7 +34,8 @@ func (m *Machine) masterReceived(now time.Time, ev Received) {
 	m.accept(now, ev, why)
 }
 
-// accept becomes backup of the router that sent ev.
+// accept becomes backup of the router that sent ev, and tells it so when the
+// addresses are off.
 func (m *Machine) accept(now time.Time, ev Received, why Reason) {
 	m.master, m.masterPriority = ev.Source, ev.Priority
 	interval := m.cfg.Interval
@@ -42,6 +43,7 @@ func (m *Machine) accept(now time.Time, ev Received, why Reason) {
 		interval = ev.Interval
 	}
 	m.enterBackup(now, interval, why)
+	m.yielded()
 }
 
 // masterTimeout does what is due: the advert first.
@@ -81,11 +83,14 @@ func (c Config) handoverWait() time.Duration {
 }
 
 // startHandover resigns but keeps the addresses until the next master is heard.
+// Two adverts right before priority 0 tell our backups so (observe).
 func (m *Machine) startHandover(now time.Time, hold time.Duration) {
 	if hold <= 0 {
 		hold = m.cfg.HandoverHold()
 	}
 	m.handing, m.hold = true, hold
+	m.do(SendAdvert{m.priority})
+	m.do(SendAdvert{m.priority})
 	m.do(SendAdvert{PriorityResign})
 	m.sent = now
 	m.advertAt = now.Add(m.cfg.handoverWait())

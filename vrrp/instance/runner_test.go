@@ -39,8 +39,8 @@ func (n *node) want(t *testing.T, want string) {
 	}
 }
 
-// TestOrder: advert, addresses, announcements, role; on stop priority 0,
-// addresses off, role.
+// TestOrder: advert, claim, advert, addresses, announcements, role; on stop
+// priority 0, addresses off, role.
 func TestOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := start(t, &lan{}, "192.0.2.1", nil)
@@ -50,19 +50,20 @@ func TestOrder(t *testing.T) {
 			0.000 remove
 			0.000 role BACKUP
 			3.609 send 100
-			3.609 install 3s
-			3.609 announce
-			3.609 announce
-			3.609 role MASTER
-			4.609 send 100
-			4.609 renew`)
+			3.859 send 100
+			3.859 install 3s
+			3.859 announce
+			3.859 announce
+			3.859 role MASTER
+			4.859 send 100
+			4.859 renew`)
 		n.stop()
 		n.want(t, `
 			5.000 send 0
 			5.000 remove
 			5.000 role INIT`)
 		s := n.Status()
-		if s.State != vrrp.Init || s.Counters.Sent != 3 || s.Counters.ResignsSent != 1 || s.Counters.ToMaster != 1 || s.Present {
+		if s.State != vrrp.Init || s.Counters.Sent != 4 || s.Counters.ResignsSent != 1 || s.Counters.ToMaster != 1 || s.Present {
 			t.Errorf("status after the stop: %+v", s)
 		}
 	})
@@ -100,12 +101,12 @@ func TestHeldUp(t *testing.T) {
 			n.until(4)
 			n.log.take()
 			n.host.block.set(5 * time.Second)
-			n.until(9.7)
+			n.until(9.9)
 			n.want(t, `
-				4.609 send 100
-				9.609 renew
-				9.609 remove
-				9.609 role BACKUP`)
+				4.859 send 100
+				9.859 renew
+				9.859 remove
+				9.859 role BACKUP`)
 			s := n.Status()
 			if s.Reason.Cause != vrrp.CauseLate || s.Counters.LateSteps != 1 || len(s.Troubles) != 1 || s.Troubles[0].Kind != TroubleLate {
 				t.Errorf("status: %+v", s)
@@ -120,10 +121,10 @@ func TestHeldUp(t *testing.T) {
 			n.host.block.set(100 * time.Millisecond) // LeaseSlack is 69 ms
 			n.until(5)
 			n.want(t, `
-				4.609 send 100
-				4.709 renew
-				4.709 send 100
-				4.709 renew`)
+				4.859 send 100
+				4.959 renew
+				4.959 send 100
+				4.959 renew`)
 		})
 	})
 	t.Run("a little", func(t *testing.T) {
@@ -134,8 +135,8 @@ func TestHeldUp(t *testing.T) {
 			n.host.block.set(50 * time.Millisecond)
 			n.until(5)
 			n.want(t, `
-				4.609 send 100
-				4.659 renew`)
+				4.859 send 100
+				4.909 renew`)
 		})
 	})
 }
@@ -146,8 +147,8 @@ func TestCallbackMayBlock(t *testing.T) {
 		release := make(chan struct{})
 		n := start(t, &lan{}, "192.0.2.1", func(c *Config) { c.OnRole = func(Role) { <-release } })
 		n.until(10)
-		if s := n.Status(); s.Counters.Sent != 7 {
-			t.Errorf("%d adverts in 6.4 s, want 7", s.Counters.Sent)
+		if s := n.Status(); s.Counters.Sent != 8 {
+			t.Errorf("%d adverts in 6.4 s, want that of the claim and 7", s.Counters.Sent)
 		}
 		close(release)
 	})
@@ -178,6 +179,10 @@ func TestPairOfRunners(t *testing.T) {
 		if err := b.Handover(t.Context(), 0); err != nil {
 			t.Errorf("handover to a lower priority: %v", err)
 		}
+		if b.host.has() {
+			t.Error("the handover left the address")
+		}
+		synctest.Wait() // the next master installs when it hears that we have let go
 		if !a.host.has() || b.host.has() {
 			t.Error("the handover did not move the address")
 		}

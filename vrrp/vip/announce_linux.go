@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
@@ -16,9 +15,6 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
-
-// announceTimeout bounds one frame: a full transmit queue must not stop adverts.
-const announceTimeout = 10 * time.Millisecond
 
 var (
 	allNodes    = netip.MustParseAddr("ff02::1")
@@ -45,8 +41,7 @@ func (h *Host) Announce() error {
 		ip := t.address.Prefix.Addr()
 		frame, to, err := frameFor(ip, d)
 		if err == nil {
-			_ = d.conn.SetWriteDeadline(time.Now().Add(announceTimeout))
-			_, err = d.conn.WriteTo(frame, &packet.Addr{HardwareAddr: to})
+			err = transmit(d, frame, to)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("announce %s on %s: %w", ip, t.device, err))
@@ -55,8 +50,33 @@ func (h *Host) Announce() error {
 	return errors.Join(errs...)
 }
 
+// transmit hands one frame to the kernel without waiting: a full transmit queue
+// must not stop adverts, and a deadline would drop the frame whenever this
+// thread gets no processor for so long.
+func transmit(d device, frame []byte, to net.HardwareAddr) error {
+	raw, err := d.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	addr := unix.SockaddrLinklayer{Ifindex: d.index, Halen: uint8(len(to))}
+	copy(addr.Addr[:], to)
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		for {
+			if sent = unix.Sendto(int(fd), frame, unix.MSG_DONTWAIT, &addr); sent != unix.EINTR {
+				return true
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("sendto", sent)
+}
+
 // device is what a frame needs to know.
 type device struct {
+	index      int
 	conn       *packet.Conn // nil: nothing to announce there
 	mac        net.HardwareAddr
 	forwarding bool // IPv6
@@ -88,7 +108,7 @@ func (h *Host) device(name string) (device, error) {
 		h.conns[name] = a
 	}
 	forwarding, _ := os.ReadFile(filepath.Join("/proc/sys/net/ipv6/conf", name, "forwarding")) // absent without IPv6
-	return device{conn: a.conn, mac: attrs.HardwareAddr, forwarding: len(forwarding) > 0 && forwarding[0] == '1'}, nil
+	return device{index: a.index, conn: a.conn, mac: attrs.HardwareAddr, forwarding: len(forwarding) > 0 && forwarding[0] == '1'}, nil
 }
 
 // frameFor builds the Ethernet frame that announces ip at d.

@@ -31,6 +31,7 @@ func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
 	v := s.site
 	switch why.Cause {
 	case vrrp.CauseLowerMaster:
+		s.checkClaim(r, why)
 		if r.cfg.NoPreempt {
 			s.violate("%s preempted against NoPreempt", r.name)
 		}
@@ -45,7 +46,9 @@ func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
 			s.violate("%s took over %s after it accepted an advert; the shortest master-down time is %s", r.name, waited, least)
 		}
 		s.checkSilent(r, why)
-	case vrrp.CauseResigned, vrrp.CauseOwner:
+	case vrrp.CauseResigned:
+		s.checkClaim(r, why)
+	case vrrp.CauseOwner:
 	default:
 		s.violate("%s became master because of %q", r.name, why)
 	}
@@ -70,7 +73,8 @@ func (s *sim) checkSilent(r *router, why vrrp.Reason) {
 }
 
 // checkHolders: two running routers that hear each other do not hold the
-// address together for longer than an advert takes.
+// address together at all when the one that took it knew that somebody might
+// hold it (strict); else not for longer than an advert takes.
 func (s *sim) checkHolders() {
 	for i, a := range s.routers {
 		if !a.running() || a.failed || !a.holds(s.now) {
@@ -87,12 +91,79 @@ func (s *sim) checkHolders() {
 			}
 			if s.together[i][j] == 0 {
 				s.together[i][j] = s.now
+				s.checkStrict(a, b)
 			}
 			since := max(s.together[i][j], s.lan.changed, s.ranked, a.runsSince, b.runsSince)
 			if limit := s.site.Interval + 3*s.lan.delayMax + slack; s.now-since > limit {
 				s.violate("%s and %s hear each other and both hold the address since %s", a.name, b.name, since)
 			}
 		}
+	}
+}
+
+// settled reports whether the LAN and these processes have worked for so long
+// that nothing is left of a storm: delayed adverts, timers started by the last
+// advert that was heard, masters that have not heard each other.
+func (s *sim) settled(routers ...*router) bool {
+	calm := s.lan.changed
+	for _, r := range routers {
+		if r.stopped {
+			return false
+		}
+		calm = max(calm, r.runsSince)
+	}
+	if s.site.NoLowerAnswer { // a higher new priority is not known before the next advert
+		calm = max(calm, s.ranked)
+	}
+	if len(routers) == len(s.routers) {
+		calm = max(calm, s.faulted)
+	}
+	return s.lan.whole && s.now >= calm+4*s.site.Interval
+}
+
+// checkClaim: between two of these routers a claim costs a round trip. r takes
+// the address from one that has yielded to it, at a time without faults. One that
+// yields right after it took over is excused: its adverts follow each other as
+// those that begin a handover.
+func (s *sim) checkClaim(r *router, why vrrp.Reason) {
+	if !s.settled(s.routers...) {
+		return
+	}
+	for _, old := range s.routers {
+		waited := s.now - old.leftAt
+		if old.leftAt-old.tookAt < s.site.Interval {
+			continue
+		}
+		if old.source == why.Peer && old.left.Peer == r.source && waited > 2*s.lan.delayMax && waited < s.site.ClaimWait() {
+			s.violate("%s took the address %s after %s had yielded", r.name, waited, old.name)
+		}
+	}
+}
+
+// checkStrict: a and b hold the address together from now on. Where all is
+// settled that must not be, whenever the router that took it had to claim it.
+//
+// Excused are takeovers that do not wait: two backups of a dead or stopped
+// master may succeed it in the same moment, and one of them gives way to the
+// first advert it hears.
+func (s *sim) checkStrict(a, b *router) {
+	if a.tookAt < b.tookAt {
+		a, b = b, a
+	}
+	if a.tookAt != s.now || !s.settled(a, b) {
+		return
+	}
+	strict := false
+	switch why := a.took; why.Cause {
+	case vrrp.CauseLowerMaster, vrrp.CauseOwner:
+		strict = true
+	case vrrp.CauseResigned: // at a handover
+		strict = why.Peer == b.source && b.handingOver()
+	case vrrp.CauseSilence: // on a cold start
+		strict = !why.Peer.IsValid()
+	}
+	if strict {
+		s.violate("%s and %s hear each other and both hold the address: %s took it: %s", a.name, b.name, a.name, a.took)
 	}
 }
 

@@ -21,7 +21,11 @@ func (s *sim) fault() {
 			}
 		}
 	}
-	switch rng.IntN(12) {
+	kind := rng.IntN(12)
+	if kind < 10 {
+		s.faulted = s.now
+	}
+	switch kind {
 	case 0, 1, 2:
 		s.lan.storm(rng, s.now, s.site.Interval, len(s.routers))
 		s.trace(nil, "LAN: loss %.2f, duplicates %.2f, delay up to %s, cuts %v", s.lan.loss, s.lan.duplicate, s.lan.delayMax, s.lan.cut)

@@ -13,6 +13,8 @@ type lan struct {
 	delayMin  time.Duration
 	delayMax  time.Duration
 	changed   time.Duration // when it last became what it is
+	whole     bool          // as heal leaves it: soon, in order, nothing lost
+	last      [maxRouters][maxRouters]time.Duration
 }
 
 // perfect reports whether every advert from a reaches b once and soon.
@@ -20,12 +22,12 @@ func (l *lan) perfect(a, b int) bool { return l.loss == 0 && !l.cut[a][b] }
 
 // heal mends everything.
 func (l *lan) heal(now, delay time.Duration) {
-	*l = lan{delayMin: delay / 2, delayMax: delay, changed: now}
+	*l = lan{delayMin: delay / 2, delayMax: delay, changed: now, whole: true}
 }
 
 // storm makes it worse than it is.
 func (l *lan) storm(rng *rand.Rand, now, interval time.Duration, routers int) {
-	l.changed = now
+	l.changed, l.whole = now, false
 	switch rng.IntN(6) {
 	case 0:
 		l.loss = rng.Float64()
@@ -49,6 +51,16 @@ func (l *lan) storm(rng *rand.Rand, now, interval time.Duration, routers int) {
 			}
 		}
 	}
+}
+
+// arrival draws when an advert that from sends now reaches to.
+func (l *lan) arrival(rng *rand.Rand, now time.Duration, from, to int) time.Duration {
+	at := now + l.delay(rng)
+	if l.whole {
+		at = max(at, l.last[from][to])
+		l.last[from][to] = at
+	}
+	return at
 }
 
 // delay draws the time one advert is on its way.

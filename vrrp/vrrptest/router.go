@@ -19,6 +19,8 @@ type Machine interface {
 	Step(now time.Time, event vrrp.Event) []vrrp.Action
 	Deadline() time.Time
 	State() vrrp.State
+	Claiming() bool
+	HandingOver() bool
 }
 
 // router is one machine, its process and its host.
@@ -48,6 +50,10 @@ type router struct {
 
 	// What the checks need.
 	master    bool
+	tookAt    time.Duration      // when it last became master
+	took      vrrp.Reason        // and why
+	leftAt    time.Duration      // when it last took the address off to be backup
+	left      vrrp.Reason        // and why
 	sent      time.Duration      // last advert of its own
 	seq       uint64             // number of that advert
 	heardSeq  [maxRouters]uint64 // last number heard of each other router
@@ -76,6 +82,28 @@ func (r *router) state() vrrp.State {
 		return r.machine.State()
 	}
 	return vrrp.Init
+}
+
+// claiming: see vrrp.Machine.Claiming.
+func (r *router) claiming() bool {
+	switch {
+	case r.broken != nil:
+		return r.broken.Claiming()
+	case r.machine != nil:
+		return r.machine.Claiming()
+	}
+	return false
+}
+
+// handingOver: see vrrp.Machine.HandingOver.
+func (r *router) handingOver() bool {
+	switch {
+	case r.broken != nil:
+		return r.broken.HandingOver()
+	case r.machine != nil:
+		return r.machine.HandingOver()
+	}
+	return false
 }
 
 // start makes a new process, which first takes leftover addresses off.
@@ -215,9 +243,12 @@ func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
 	s.trace(r, "%s: %s", e.State, e.Reason)
 	s.report.Transitions++
 	r.master = e.State == vrrp.Master
+	if e.State == vrrp.Backup && r.held {
+		r.leftAt, r.left = s.now, e.Reason
+	}
 	if r.master {
 		s.checkTakeover(r, e.Reason)
-		r.held = true
+		r.held, r.tookAt, r.took = true, s.now, e.Reason
 		s.lease(r)
 	} else {
 		r.held = false
@@ -257,7 +288,7 @@ func (s *sim) send(r *router, priority uint8, decided time.Duration) {
 		}
 		for range copies {
 			s.order++
-			s.wire.push(delivery{s.now + s.lan.delay(s.rng), s.order, r.id, to, priority, r.seq})
+			s.wire.push(delivery{s.lan.arrival(s.rng, s.now, r.id, to), s.order, r.id, to, priority, r.seq})
 		}
 	}
 }
@@ -312,7 +343,8 @@ func (s *sim) receive(r *router, d delivery) {
 		case !r.lowerSeen:
 			r.lowerSeen, r.lowerAt = true, s.now
 		}
-		if r.state() == vrrp.Backup && (d.priority >= r.priority || r.cfg.NoPreempt) {
+		// A claiming router accepts nothing: what it yields to ends its claim.
+		if r.state() == vrrp.Backup && !r.claiming() && (d.priority >= r.priority || r.cfg.NoPreempt) {
 			r.accepted, r.fresh = s.now, true
 		}
 	}

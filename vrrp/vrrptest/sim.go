@@ -77,10 +77,11 @@ type sim struct {
 
 	leaseTime     time.Duration
 	replacedAfter time.Duration
-	together      [maxRouters][maxRouters]time.Duration
-	delay         time.Duration // of a healthy LAN, at most
-	hold          time.Duration // of handovers
-	ranked        time.Duration // when a priority last changed
+	faulted       time.Duration                         // last fault that stops a router or its interface
+	together      [maxRouters][maxRouters]time.Duration // since when both hold the address
+	delay         time.Duration                         // of a healthy LAN, at most
+	hold          time.Duration                         // of handovers
+	ranked        time.Duration                         // when a priority last changed
 
 	violation error
 	tracing   bool
@@ -160,11 +161,11 @@ func newSim(opt Options) *sim {
 // bound is how long a calm may take to settle: the longest master-down time, an
 // interval for routers that woke late, an interval for two masters to meet,
 // what is still on the wire, and the delays that were asked for. A handover
-// leaves lower masters alone for hold.
+// leaves lower masters alone for hold. A claim that woke late claims twice.
 func (s *sim) bound() time.Duration {
 	c := s.site
 	longest := c.Version.MasterDown(c.Interval, c.DownMultiplier, vrrp.PriorityMin)
-	b := longest + 2*c.Interval + 8*s.delay + 2*c.Interval // the last: delays of the storm
+	b := longest + 2*c.ClaimWait() + 2*c.Interval + 8*s.delay + 2*c.Interval // the last: delays of the storm
 	if !c.NoPreempt {
 		b += longest + s.hold + c.PreemptDelay // accepted until then, then preempted
 	}

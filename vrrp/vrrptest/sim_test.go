@@ -3,6 +3,7 @@ package vrrptest
 import (
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,49 @@ func TestBrokenMachinesAreCaught(t *testing.T) {
 				}}
 			},
 			"there is a router with",
+		},
+		{
+			"a router that takes the addresses without a claim",
+			func(m *vrrp.Machine) Machine {
+				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
+					acts := m.Step(now, ev)
+					if m.Claiming() {
+						acts = append(slices.Clone(acts), m.Step(m.Deadline(), vrrp.Timeout{})...)
+					}
+					return acts
+				}}
+			},
+			"both hold the address: ",
+		},
+		{
+			"a router that believes the first priority 0",
+			func(m *vrrp.Machine) Machine {
+				// It does not notice that the master only announces a handover.
+				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
+					if r, ok := ev.(vrrp.Received); ok && r.Priority == vrrp.PriorityResign {
+						r.Interval = 0
+						ev = r
+					}
+					return m.Step(now, ev)
+				}}
+			},
+			"both hold the address: ",
+		},
+		{
+			"a master that does not say that it has yielded",
+			func(m *vrrp.Machine) Machine {
+				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
+					was := m.State()
+					acts := m.Step(now, ev)
+					if last, ok := acts[max(len(acts)-1, 0):], was == vrrp.Master && m.State() == vrrp.Backup; ok {
+						if a, ok := last[0].(vrrp.SendAdvert); ok && a.Priority == vrrp.PriorityResign {
+							acts = acts[:len(acts)-1]
+						}
+					}
+					return acts
+				}}
+			},
+			" had yielded",
 		},
 	}
 	for _, tt := range tests {
