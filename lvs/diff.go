@@ -102,7 +102,7 @@ func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
 	// Both lists are sorted: walk them side by side.
 	have, want := h.normalDests(), w.Pool.normalDests()
 	for len(have) > 0 || len(want) > 0 {
-		side := 0
+		var side int
 		switch {
 		case len(have) == 0:
 			side = 1

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"testing"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"pgregory.net/rapid"
@@ -151,11 +150,4 @@ func texts(ops []lvs.Op) []string {
 		out = append(out, op.String())
 	}
 	return out
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

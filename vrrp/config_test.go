@@ -137,7 +137,6 @@ func TestLeaseAutoIsLongest(t *testing.T) {
 		takeover := c.Version.MasterDown(c.Interval, c.DownMultiplier, c.Priority)
 		lease, ok := LeaseAuto(c)
 		if !ok {
-			lease = 0
 			for l := time.Second; l < takeover; l += time.Second {
 				if LeaseEnd(l) < takeover && l >= c.Interval*5/4 {
 					t.Fatalf("none found, but %s fits before %s", l, takeover)

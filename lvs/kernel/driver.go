@@ -77,8 +77,7 @@ func (d *Driver) open(ctx context.Context) error {
 	// Any request but finding the family needs CAP_NET_ADMIN: ask now, so that a
 	// director without it says so when it starts.
 	if _, err := c.Info(); err != nil {
-		closeClient(c)
-		return fmt.Errorf("read IPVS version: %w", err)
+		return errors.Join(fmt.Errorf("read IPVS version: %w", err), closeClient(c))
 	}
 	d.client = c
 	return nil

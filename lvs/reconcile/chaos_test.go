@@ -73,13 +73,13 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 	}
 	run()
 	want := random()
-	gen := r.Set(want)
+	r.Set(want)
 	undo := func() {}
 	for range 40 {
 		switch rnd.IntN(6) {
 		case 0, 1:
 			want = random()
-			gen = r.Set(want)
+			r.Set(want)
 		case 2:
 			vandal()
 		case 3:
@@ -90,7 +90,7 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 			k.SetConnections(lvs.DestID{Key: web, Addr: addr(1 + rnd.IntN(6))}, rnd.Uint32N(2), 1)
 		default:
 			run()
-			gen = r.Set(want)
+			r.Set(want)
 		}
 		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 	}
@@ -100,7 +100,7 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 		w.Hold = ""
 		want.Pools[key] = w
 	}
-	gen = r.Set(want)
+	gen := r.Set(want)
 	time.Sleep(10 * time.Second) // longer than a drain and a pause
 	stop()
 

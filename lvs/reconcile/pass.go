@@ -80,7 +80,7 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 	if resync {
 		clear(l.retries)
 	}
-	held, left := 0, 0
+	held := 0
 	var deadlines map[lvs.DestID]time.Time
 	if l.read && l.err == nil && gen > 0 {
 		l.own(d)
@@ -95,8 +95,8 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 			p.expected = before
 		}
 		p.run(ctx, ops)
-		held, left = p.held, p.left
-		if left == 0 {
+		held = p.held
+		if p.left == 0 {
 			l.applied = gen
 			if fresh && len(ops) == 0 {
 				l.verified = gen

@@ -92,7 +92,7 @@ func (c *Consul) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Consul: %w (last: %v)", context.Cause(ctx), err)
+			return fmt.Errorf("wait for Consul: %w (last: %w)", context.Cause(ctx), err)
 		case <-p.Done():
 			return fmt.Errorf("start Consul: it ended; see %s", p.Log)
 		case <-time.After(200 * time.Millisecond):
@@ -141,7 +141,7 @@ func (c *Consul) StartAgent(ctx context.Context, h *site.Host) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Consul on %s: %w (last: %v)", h.Name, context.Cause(ctx), err)
+			return fmt.Errorf("wait for Consul on %s: %w (last: %w)", h.Name, context.Cause(ctx), err)
 		case <-p.Done():
 			return fmt.Errorf("start Consul on %s: it ended; see %s", h.Name, p.Log)
 		case <-time.After(300 * time.Millisecond):

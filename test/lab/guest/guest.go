@@ -114,7 +114,7 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 	case limit.Err() != nil:
 		return 0, fmt.Errorf("%w of %s; its console ends:\n%s", ErrLimit, spec.Limit, tail)
 	}
-	return 0, fmt.Errorf("guest ended with no exit status (qemu: %v); its console ends:\n%s", runErr, tail)
+	return 0, fmt.Errorf("guest ended with no exit status (qemu: %w); its console ends:\n%s", runErr, tail)
 }
 
 func writePlan(spec Spec, began time.Time) error {

@@ -82,10 +82,6 @@ func mount(source, target, fstype string, flags uintptr, data string) error {
 	return nil
 }
 
-func mount9p(tag, target, opts string) error {
-	return mount(tag, target, "9p", 0, "trans=virtio,version=9p2000.L,msize=262144,"+opts)
-}
-
 // prepare mounts the host's files and makes them the root.
 func prepare(line map[string]string) error {
 	if err := loadModules("/modules/1"); err != nil {
