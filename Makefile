@@ -15,7 +15,7 @@ CATALOG ?= file
 # The packages with files of a build tag.
 tagged  = $(sort $(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)))
 
-.PHONY: help build check test test-native test-consul test-priv test-lab lint lint-fast demo lab bench fuzz docs clean
+.PHONY: help build check test test-native test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench fuzz docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,7 @@ build: ## build bin/edgekeeper, one static binary
 check: lint-fast ## the fast loop: formatting, vet, unit tests; no root, no network
 	$(GO) test ./...
 
-test: test-native test-consul test-priv test-lab ## everything: needs root or sudo; builds Consul and Nomad once
+test: test-native test-consul test-priv test-kernel test-lab ## everything: needs root or sudo; builds Consul and Nomad once
 
 test-native: ## unit, property and fuzz-seed tests under the race detector
 	@echo '== unit tests, race detector'
@@ -42,6 +42,12 @@ test-priv: ## tests in network namespaces, as root
 	@echo '== tests in network namespaces'
 	$(ROOT) $(GO) run ./test/setup keepalived tshark ip
 	$(ROOT) $(GO) test -tags priv -count=1 $(call tagged,priv)
+
+test-kernel: ## the IPVS driver and its fake against a real kernel
+	@echo '== the IPVS driver on a real kernel'
+	$(ROOT) $(GO) run ./test/setup ip ipvsadm
+	for pkg in kernel lvstest; do CGO_ENABLED=0 $(GO) test -c -tags lab -o $(CACHE)/bin/$$pkg.test ./lvs/$$pkg; done
+	$(ROOT) $(GO) run ./test/lab exec /bin/sh -ec 'ip link set lo up; "$$0" -test.v -test.run Lab; "$$1" -test.v -test.run Lab' $(CACHE)/bin/kernel.test $(CACHE)/bin/lvstest.test
 
 test-lab: ## the lab: real IPVS, Consul, Nomad and keepalived
 	@echo '== the lab'
