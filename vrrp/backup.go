@@ -3,9 +3,9 @@ package vrrp
 import "time"
 
 // backupReceived is RFC 9568 section 6.4.2, (g) to (l).
-func (m *Machine) backupReceived(now time.Time, ev Received, holdsOn bool) {
+func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
 	if ev.Priority == PriorityResign {
-		m.masterResigned(now, ev, holdsOn)
+		m.masterResigned(now, ev, zero)
 		return
 	}
 	lower := ev.Priority < m.priority
@@ -42,18 +42,18 @@ func (m *Machine) heardLower(ev Received) {
 
 // masterResigned shortens the timer to the skew when it is the master that
 // resigns. Priority 0 from anybody else says nothing about our master: it is
-// late, or comes from a second master that gives up, or from one that has
-// yielded to our master (accept).
-func (m *Machine) masterResigned(now time.Time, ev Received, holdsOn bool) {
+// late, or comes from a second master that gives up. Nor does that of a master
+// which yields to another (accept): the other's adverts count now.
+func (m *Machine) masterResigned(now time.Time, ev Received, zero resignation) {
 	known := m.master.IsValid() || m.lower.Source.IsValid()
-	if known && ev.Source != m.master && ev.Source != m.lower.Source {
+	if zero.yields || known && ev.Source != m.master && ev.Source != m.lower.Source {
 		return
 	}
 	if m.resigned && ev.Source == m.master {
 		return // the same, twice
 	}
 	m.master, m.masterPriority = ev.Source, ev.Priority
-	m.resigned, m.graceful = true, holdsOn
+	m.resigned, m.graceful = true, zero.holdsOn
 	m.graced = false
 	m.down = now.Add(m.cfg.Version.Skew(m.interval, m.priority))
 }

@@ -71,10 +71,10 @@ func (m *Machine) claimTimeout(now time.Time) {
 
 // claimReceived is what a claiming router does with an advert: the rules of a
 // master decide who yields.
-func (m *Machine) claimReceived(now time.Time, ev Received, holdsOn bool) {
+func (m *Machine) claimReceived(now time.Time, ev Received, zero resignation) {
 	// Others than the master have nothing to hand over: they claim like us, and
 	// answers and priority 0 of a lost claim follow each other as closely.
-	holdsOn = holdsOn && ev.Source == m.claimWhy.Peer
+	holdsOn := zero.holdsOn && ev.Source == m.claimWhy.Peer
 	switch {
 	case ev.Source == m.source: // a duplicate of our address
 	case ev.Priority == PriorityResign && !holdsOn && m.released(ev.Source):
@@ -142,20 +142,29 @@ type recent struct {
 	last, before time.Time
 }
 
-// observe notes an advert and reports, for priority 0, whether the sender holds
-// on to the addresses until it hears its successor. A router that hands over
-// says so by two adverts right before priority 0 (startHandover); one that just
-// stops sends priority 0 alone, a good part of an interval after its last advert.
-func (m *Machine) observe(now time.Time, ev Received) (holdsOn bool) {
-	r := &m.recent
-	if r.source != ev.Source {
-		*r = recent{source: ev.Source}
+// resignation is what a priority 0 means; the packet does not say.
+type resignation struct {
+	// holdsOn: the sender keeps the addresses until it hears its successor. A
+	// router that hands over says so by two adverts right before priority 0
+	// (startHandover); one that just stops sends priority 0 alone, a good part of
+	// an interval after its last advert.
+	holdsOn bool
+	// yields: another router advertises too, and the sender gives way to it.
+	yields bool
+}
+
+// observe notes an advert of any router and says what a priority 0 means.
+func (m *Machine) observe(now time.Time, ev Received) (r resignation) {
+	if m.recent[0].source != ev.Source {
+		m.recent = [2]recent{{source: ev.Source}, m.recent[0]}
 	}
+	sender, other := &m.recent[0], m.recent[1]
 	if ev.Priority != PriorityResign {
-		r.before, r.last = r.last, now
-		return false
+		sender.before, sender.last = sender.last, now
+		return r
 	}
-	holdsOn = !r.before.IsZero() && now.Sub(r.before) < ev.Interval/4
-	*r = recent{}
-	return holdsOn
+	r.holdsOn = !sender.before.IsZero() && now.Sub(sender.before) < ev.Interval/4
+	r.yields = !other.last.IsZero() && now.Sub(other.last) < ev.Interval
+	*sender = recent{}
+	return r
 }

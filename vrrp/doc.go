@@ -56,6 +56,36 @@
 // Deadline is the only timer. Time is an argument, so a test runs a day of
 // several routers in a second; package vrrptest does that.
 //
+// # Claims
+//
+// Between two advert-driven routers both hold the addresses for as long as an
+// advert and its handling take, at every preemption, handover and cold start. So
+// a machine that takes over while another may still hold them claims them first:
+//
+//	claiming router                    router that holds the addresses
+//	SendAdvert{p}            ───────►  Enter{Backup}: addresses off
+//	                         ◄───────  SendAdvert{0}
+//	SendAdvert{p}
+//	Enter{Master}: addresses on
+//
+// A peer that does not confirm, as keepalived does not, is given
+// Config.ClaimWait, a quarter of the interval. While it claims, a machine is
+// Backup, and Claiming reports it; a better router's advert ends the claim.
+//
+//   - Claimed: from a master of lower priority; after a handover; by the owner;
+//     and when no master was ever heard, because all routers of a site may be
+//     starting now.
+//   - Taken at once: from a master that was heard and has been silent for the
+//     master-down time, and from one that stops. Of two backups that succeed a
+//     dead master in the same moment both have the addresses, until one hears the
+//     other's advert.
+//
+// A handover and a stop both send priority 0. Before that of a handover the
+// master sends two adverts, so that a backup can tell them apart; for keepalived
+// those are adverts like any other. Whoever is not addressed by a priority 0 of
+// this kind loses nothing by it: RFC 9568 section 6.4.3 (g) has the new master
+// answer it, and a claiming router does that too.
+//
 // # Lateness
 //
 // A process may be stopped, swapped out or starved. A master that finds that

@@ -62,9 +62,10 @@ type SetPriority struct{ Priority uint8 }
 // that it would outlast it (see the package comment).
 type Advertise struct{}
 
-// Handover makes a master give up on purpose. It sends priority 0 and keeps
-// the addresses until it hears the next master, so that clients see no gap;
-// when nobody answers, it remains master. Afterwards every master is accepted
+// Handover makes a master give up on purpose. It sends two adverts and priority
+// 0 and keeps the addresses until it hears the next master, so that clients see
+// no gap but the round trip of that one's claim; when nobody answers, it remains
+// master. Afterwards every master is accepted
 // for Hold, whatever its priority; then the normal rules apply, so a router of
 // higher priority that preempts comes back. The zero Hold is HandoverHold.
 // In other states nothing happens.

@@ -22,7 +22,7 @@ type Machine struct {
 	heard      time.Time     // when down was last restarted by an advert, or Backup entered
 	resigned   bool          // the master sent priority 0
 	graceful   bool          // and holds the addresses until it hears its successor
-	recent     recent        // adverts
+	recent     [2]recent     // adverts of the last two routers heard, the last first
 	lower      Received      // last advert refused because its priority is lower
 	preemptAt  time.Time     // PreemptDelay ends; zero while no lower master is heard
 	yieldUntil time.Time     // after a handover: any master is accepted until then
@@ -121,13 +121,13 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 	case Failed:
 		m.leave(Fault, Reason{Cause: CauseFailed, Why: ev.Why})
 	case Received:
-		holdsOn := m.observe(now, ev)
+		zero := m.observe(now, ev)
 		switch m.state {
 		case Backup:
 			if m.Claiming() {
-				m.claimReceived(now, ev, holdsOn)
+				m.claimReceived(now, ev, zero)
 			} else {
-				m.backupReceived(now, ev, holdsOn)
+				m.backupReceived(now, ev, zero)
 			}
 		case Master:
 			m.masterReceived(now, ev)

@@ -33,8 +33,13 @@
 // must not block.
 //
 // Order on becoming master: one advert, then the addresses, then the
-// announcements, then OnRole. Order on leaving: (priority 0 when we leave on our
-// own account,) addresses off, then OnRole.
+// announcements, then OnRole. Where another router may still hold the addresses
+// a claim comes before: an advert, and then the wait for that router's priority 0
+// or for vrrp.Config.ClaimWait. State and role are BACKUP until then, and
+// Status.Claiming is set.
+//
+// Order on leaving for a better router: addresses off, then priority 0, then
+// OnRole. On our own account: priority 0, addresses off, then OnRole.
 //
 // # Leases
 //

@@ -213,6 +213,7 @@ func (l *loop) publish() {
 	changed := s.Master != master
 	s.Master, s.MasterPriority = master, priority
 	s.HandingOver = l.machine.HandingOver()
+	s.Claiming = l.machine.Claiming()
 	l.r.mu.Unlock()
 	if changed {
 		clear(l.logged)

@@ -150,7 +150,7 @@ func (r *Runner) SetFault(name, why string) {
 }
 
 // Handover gives mastership to another router and returns when that router has
-// been heard as master and our addresses are off. For hold, any master is then
+// been heard as master and our addresses are off, of which it is told then. For hold, any master is then
 // accepted (vrrp.Handover); zero is the default.
 //
 // Errors: ErrNotMaster; ErrNoPeer when nobody answered, and this router is

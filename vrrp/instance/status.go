@@ -28,6 +28,7 @@ type Status struct {
 	Interval       time.Duration
 	MasterDown     time.Duration // with the effective priority and our interval
 	HandingOver    bool
+	Claiming       bool // backup that waits for another router to let go (vrrp.Machine.Claiming)
 
 	Addresses []vrrp.Address
 	Excluded  []vrrp.Address

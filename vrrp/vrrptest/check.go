@@ -145,12 +145,14 @@ func (s *sim) checkClaim(r *router, why vrrp.Reason) {
 //
 // Excused are takeovers that do not wait: two backups of a dead or stopped
 // master may succeed it in the same moment, and one of them gives way to the
-// first advert it hears.
+// first advert it hears. Excused is too when a router stops during the claim: if
+// two claim, its priority 0 seems to answer both.
 func (s *sim) checkStrict(a, b *router) {
 	if a.tookAt < b.tookAt {
 		a, b = b, a
 	}
-	if a.tookAt != s.now || !s.settled(a, b) {
+	during := s.now-s.faulted < s.site.ClaimWait()
+	if a.tookAt != s.now || during || !s.settled(a, b) {
 		return
 	}
 	strict := false

@@ -25,6 +25,10 @@
 //     silent finds the address gone from it, whenever the lease allows that at
 //     all; and two running routers that hear each other never hold the address
 //     together for longer than one advert takes.
+//   - Claims: once a storm has passed, two running routers that hear each other do
+//     not hold the address together at all, be it for the time of one advert, at
+//     preemption, handover and cold start; and a claim from a router that yields
+//     costs no more than a round trip.
 //   - Lateness: no router sends an advert of its own when its last one is so old
 //     that it may have been replaced.
 //   - Patience: nobody takes over before its master-down time has passed since

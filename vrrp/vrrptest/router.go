@@ -338,6 +338,7 @@ func (s *sim) receive(r *router, d delivery) {
 	} else {
 		r.heardSeq[d.from] = max(r.heardSeq[d.from], d.seq)
 		switch lower := d.priority < r.priority; {
+		case r.claiming(): // its delay is over; a tie that it wins changes nothing
 		case !lower:
 			r.lowerSeen = false
 		case !r.lowerSeen:
