@@ -155,16 +155,20 @@ type resignation struct {
 
 // observe notes an advert of any router and says what a priority 0 means.
 func (m *Machine) observe(now time.Time, ev Received) (r resignation) {
+	if ev.Priority == PriorityResign {
+		for i, x := range m.recent {
+			if x.source == ev.Source {
+				r.holdsOn = !x.before.IsZero() && now.Sub(x.before) < ev.Interval/4
+				m.recent[i] = recent{}
+			} else if !x.last.IsZero() && now.Sub(x.last) < ev.Interval {
+				r.yields = true
+			}
+		}
+		return r
+	}
 	if m.recent[0].source != ev.Source {
 		m.recent = [2]recent{{source: ev.Source}, m.recent[0]}
 	}
-	sender, other := &m.recent[0], m.recent[1]
-	if ev.Priority != PriorityResign {
-		sender.before, sender.last = sender.last, now
-		return r
-	}
-	r.holdsOn = !sender.before.IsZero() && now.Sub(sender.before) < ev.Interval/4
-	r.yields = !other.last.IsZero() && now.Sub(other.last) < ev.Interval
-	*sender = recent{}
+	m.recent[0].before, m.recent[0].last = m.recent[0].last, now
 	return r
 }
