@@ -2,11 +2,15 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -81,7 +85,7 @@ func NewClient(cfg ClientConfig) (*api.Client, error) {
 		return nil, fmt.Errorf("read consul tls files: %w", err)
 	}
 
-	tokens := &tokenTransport{base: client.Transport, token: conf.Token, file: conf.TokenFile}
+	tokens := &tokenTransport{base: once{client.Transport}, token: conf.Token, file: conf.TokenFile}
 	switch {
 	case cfg.TokenFile != "":
 		tokens.file = cfg.TokenFile
@@ -106,6 +110,48 @@ func set(dst *string, v string) {
 	if v != "" {
 		*dst = v
 	}
+}
+
+// errLost ends a blocking query whose connection broke.
+var errLost = errors.New("the connection was lost while waiting")
+
+// once lets net/http send a blocking query once only. It would send a GET again
+// by itself when the connection breaks, and a Consul that has begun anew in
+// between, without its data, would wait for an index that is years away.
+type once struct{ base http.RoundTripper }
+
+func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
+	if index := req.URL.Query().Get("index"); index == "" || index == "0" {
+		return o.base.RoundTrip(req)
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	var attempts atomic.Int32
+	trace := &httptrace.ClientTrace{GetConn: func(string) {
+		if attempts.Add(1) > 1 {
+			cancel(errLost)
+		}
+	}}
+	resp, err := o.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errLost) {
+			err = errLost
+		}
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &closing{resp.Body, func() { cancel(nil) }}
+	return resp, nil
+}
+
+// closing is a body that also does something else when it is closed.
+type closing struct {
+	io.ReadCloser
+	also func()
+}
+
+func (c *closing) Close() error {
+	defer c.also()
+	return c.ReadCloser.Close()
 }
 
 // tokenTransport puts the token into each request, from the file where there is

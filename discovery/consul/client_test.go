@@ -2,14 +2,18 @@ package consul
 
 import (
 	"encoding/pem"
+	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/edgekeeper/edgekeeper/test/consulstub"
+	"github.com/hashicorp/consul/api"
 )
 
 // serve gives a stub behind a real listener.
@@ -138,5 +142,37 @@ func TestTLS(t *testing.T) {
 	}
 	if _, err := NewClient(ClientConfig{Address: "ftp://consul"}); err == nil {
 		t.Error("an unknown scheme is no error")
+	}
+}
+
+// TestBlockingQueryIsSentOnce: net/http would send it again by itself, to a
+// Consul that may have begun anew.
+func TestBlockingQueryIsSentOnce(t *testing.T) {
+	var blocking atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("index") == "" {
+			w.Header().Set("X-Consul-Index", "5")
+			_, _ = io.WriteString(w, "[]")
+			return
+		}
+		blocking.Add(1)
+		conn, _, err := w.(http.Hijacker).Hijack() // the agent dies
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close()
+	}))
+	defer srv.Close()
+	client, err := NewClient(ClientConfig{Address: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := client.Health().Service("web", "", false, nil); err != nil { // so that the connection is one that was used
+		t.Fatal(err)
+	}
+	_, _, err = client.Health().Service("web", "", false, &api.QueryOptions{WaitIndex: 5})
+	if err == nil || blocking.Load() != 1 {
+		t.Errorf("%d requests, error %v; want one request and an error", blocking.Load(), err)
 	}
 }
