@@ -142,7 +142,7 @@ func TestWithKeepalived(t *testing.T) {
 			if err := ours.Stop(t, 2*time.Second); err != nil {
 				t.Errorf("stop: %v", err)
 			}
-			if took := waitHolder(t, 2*time.Second, p.b, p.vip); took > 900*time.Millisecond {
+			if took := waitHolder(t, 3*time.Second, p.b, p.vip); took > skewTakeover {
 				t.Errorf("keepalived took over %s after our priority 0", took)
 			}
 

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,13 +37,11 @@ func startWatch(t *testing.T, ip string, hosts ...*netns.Host) *watch {
 				return
 			case <-time.After(5 * time.Millisecond):
 			}
-			n := 0
-			for _, h := range w.hosts {
-				if h.Has(t, ip) {
-					n++
-				}
-			}
-			if n > 1 {
+			holders := slices.DeleteFunc(slices.Clone(w.hosts), func(h *netns.Host) bool { return !h.Has(t, ip) })
+			n := len(holders)
+			// The hosts are asked one after the other, and the address may have
+			// moved in between: two hold it when all still do.
+			if n > 1 && !slices.ContainsFunc(holders, func(h *netns.Host) bool { return !h.Has(t, ip) }) {
 				w.both++
 			}
 			if n > 0 {
@@ -65,6 +64,10 @@ func waitGone(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.
 	t.Helper()
 	return netns.Wait(t, limit, "absence of "+ip+" on "+h.Name, func() bool { return !h.Has(t, ip) })
 }
+
+// skewTakeover tells a takeover after priority 0 (the skew, below a second) from
+// one after silence (above three), also on a busy machine.
+const skewTakeover = 2500 * time.Millisecond
 
 // TestPair walks two routers through start, clean stop, return and preemption.
 func TestPair(t *testing.T) {
@@ -99,7 +102,7 @@ func TestPair(t *testing.T) {
 	}
 	took := waitHolder(t, 3*time.Second, b, theVIP)
 	t.Logf("takeover after a clean stop: %s", took)
-	if took > 900*time.Millisecond {
+	if took > skewTakeover {
 		t.Errorf("takeover took %s; the skew of priority 100 is 609 ms", took)
 	}
 	ra = a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525"))
