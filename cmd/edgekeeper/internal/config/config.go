@@ -44,6 +44,7 @@ type Config struct {
 	IPVS           IPVS
 	Instances      []VRRP           // in the order of the files
 	VirtualServers []discovery.Spec // in the order of the files
+	Notify         []Notify         // in the order of the files
 	RealServer     *RealServer      // nil: this host is no real server
 }
 

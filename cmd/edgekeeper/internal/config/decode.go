@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,7 @@ type block struct {
 	*report
 	kind   *blockType
 	label  string
+	second string               // the second label
 	header hcl.Range            // of the block's name
 	at     map[string]hcl.Range // where each written value stands, bad ones too
 	values map[string]any       // of good values; string, int64, float64, bool, time.Duration, []located
@@ -30,13 +32,13 @@ type block struct {
 // open checks a body against its type: unknown and missing names, wrong types,
 // values out of range, blocks written twice. What it finds wrong is reported and
 // left out, so that later checks need not see it.
-func open(r *report, t *blockType, label string, header hcl.Range, body *hclsyntax.Body) *block {
-	b := &block{report: r, kind: t, label: label, header: header, at: map[string]hcl.Range{}, values: map[string]any{}}
+func open(r *report, t *blockType, labels labels, header hcl.Range, body *hclsyntax.Body) *block {
+	b := &block{report: r, kind: t, label: labels.first, second: labels.second, header: header, at: map[string]hcl.Range{}, values: map[string]any{}}
 	for name, attr := range body.Attributes {
 		b.attribute(name, attr)
 	}
 	for i := range t.args {
-		if a := &t.args[i]; a.required && body.Attributes[a.name] == nil && !r.partial {
+		if a := &t.args[i]; a.required && b.takes(a) && body.Attributes[a.name] == nil && !r.partial {
 			r.addf(header, "%s needs %s", b.name(), a.name)
 		}
 	}
@@ -52,7 +54,15 @@ func (b *block) name() string {
 	if b.label == "" {
 		return b.kind.name
 	}
+	if b.second != "" {
+		return fmt.Sprintf("%s %q %q", b.kind.name, b.label, b.second)
+	}
 	return fmt.Sprintf("%s %q", b.kind.name, b.label)
+}
+
+// takes reports whether the argument is for blocks with this label.
+func (b *block) takes(a *argument) bool {
+	return a.only == nil || slices.Contains(a.only, b.label)
 }
 
 func (b *block) attribute(name string, attr *hclsyntax.Attribute) {
@@ -64,8 +74,8 @@ func (b *block) attribute(name string, attr *hclsyntax.Attribute) {
 	case a == nil:
 		b.addf(attr.NameRange, "%s has no argument %q%s", b.owner(), name, suggest(name, b.kind.argNames()))
 		return
-	case a.only != nil && b.label != "" && !slices.Contains(a.only, b.label):
-		b.addf(attr.NameRange, "%s is for %s checks, this one is %q", name, oneOf(a.only), b.label)
+	case b.label != "" && !b.takes(a):
+		b.addf(attr.NameRange, "%s is for %s %s, this one is %q", name, oneOf(a.only), cmp.Or(b.kind.many, b.kind.name+"s"), b.label)
 		return
 	}
 	b.at[name] = attr.Expr.Range()
@@ -100,16 +110,19 @@ func (b *block) child(raw *hclsyntax.Block, first map[string]hcl.Range) {
 	}
 	label, at, ok := b.labelOf(t, raw)
 	if !ok {
-		open(b.report, t, "", raw.TypeRange, raw.Body) // for the mistakes within
+		open(b.report, t, labels{}, raw.TypeRange, raw.Body) // for the mistakes within
 		return
 	}
-	key := t.name + "\x00" + label
+	key := t.name + "\x00" + label.first + "\x00" + label.second
 	if t.single {
 		key = t.name
 	}
 	if t.single || t.unique {
 		if before, dup := first[key]; dup {
-			what := fmt.Sprintf("%s %q is already defined", t.name, label)
+			what := fmt.Sprintf("%s %q is already defined", t.name, label.first)
+			if label.second != "" {
+				what = fmt.Sprintf("%s %q %q is already defined", t.name, label.first, label.second)
+			}
 			if t.single {
 				what = fmt.Sprintf("only one %s block is allowed, there is one", t.name)
 			}
@@ -121,34 +134,52 @@ func (b *block) child(raw *hclsyntax.Block, first map[string]hcl.Range) {
 	b.blocks = append(b.blocks, open(b.report, t, label, at, raw.Body))
 }
 
-// labelOf gives the label of a block and the place that messages about the
-// block point at: its label where it has one, else its name.
-func (b *block) labelOf(t *blockType, raw *hclsyntax.Block) (string, hcl.Range, bool) {
+// labels are the labels of a block: none, one, or two.
+type labels struct{ first, second string }
+
+// labelOf gives the labels of a block and the place that messages about the
+// block point at: its last label where it has one, else its name.
+func (b *block) labelOf(t *blockType, raw *hclsyntax.Block) (labels, hcl.Range, bool) {
 	if t.label == "" {
 		if len(raw.Labels) > 0 {
 			b.addf(raw.LabelRanges[0], "%s takes no label", t.name)
-			return "", raw.TypeRange, false
+			return labels{}, raw.TypeRange, false
 		}
-		return "", raw.TypeRange, true
+		return labels{}, raw.TypeRange, true
 	}
-	if len(raw.Labels) == 0 {
+	most, words := 1, "one label only"
+	if t.second != "" {
+		most, words = 2, "two labels only"
+	}
+	switch {
+	case len(raw.Labels) == 0:
 		b.addf(raw.TypeRange, "%s needs a label: %s", t.name, t.label)
-		return "", raw.TypeRange, false
+		return labels{}, raw.TypeRange, false
+	case len(raw.Labels) > most:
+		b.addf(raw.LabelRanges[most], "%s takes %s", t.name, words)
+		return labels{}, raw.TypeRange, false
 	}
-	if len(raw.Labels) > 1 {
-		b.addf(raw.LabelRanges[1], "%s takes one label only", t.name)
-		return "", raw.TypeRange, false
-	}
-	label, at := raw.Labels[0], raw.LabelRanges[0]
-	if label == "" {
+	l, at := labels{first: raw.Labels[0]}, raw.LabelRanges[0]
+	if l.first == "" {
 		b.addf(at, "the label of %s is empty; it is %s", t.name, t.label)
-		return "", at, false
+		return labels{}, at, false
 	}
-	if t.labels != nil && !slices.Contains(t.labels, label) {
-		b.addf(at, "%s %q is unknown, must be %s%s", t.name, label, oneOf(t.labels), suggest(label, t.labels))
-		return "", at, false
+	if t.labels != nil && !slices.Contains(t.labels, l.first) {
+		b.addf(at, "%s %q is unknown, must be %s%s", t.name, l.first, oneOf(t.labels), suggest(l.first, t.labels))
+		return labels{}, at, false
 	}
-	return label, at, true
+	if t.second == "" {
+		return l, at, true
+	}
+	if len(raw.Labels) < most {
+		b.addf(at, "%s %q needs a second label: %s", t.name, l.first, t.second)
+		return l, at, false
+	}
+	if l.second, at = raw.Labels[1], raw.LabelRanges[1]; l.second == "" {
+		b.addf(at, "the second label of %s is empty; it is %s", t.name, t.second)
+		return l, at, false
+	}
+	return l, at, true
 }
 
 // evaluate gives an expression's value. There are no variables and no

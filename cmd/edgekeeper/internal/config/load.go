@@ -96,7 +96,7 @@ func parse(sources []source, env func(string) string, host string) (*Config, err
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
-	rootBlock := open(r, root, "", start, whole)
+	rootBlock := open(r, root, labels{}, start, whole)
 	if r.partial {
 		// Half of a configuration would only be told that it lacks the other.
 		return nil, r.err()
@@ -132,5 +132,6 @@ func (c *checker) config() *Config {
 	}
 	cfg.Instances = c.instances()
 	cfg.VirtualServers = c.virtualServers(c.sources())
+	cfg.Notify = c.notify(cfg.Instances)
 	return cfg
 }

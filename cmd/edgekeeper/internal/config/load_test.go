@@ -27,7 +27,9 @@ const wantPrefix = "# want: "
 
 // environment is what the tests' files may refer to.
 func environment(name string) string {
-	return map[string]string{"VRRP_SECRET": "5525", "LONG_SECRET": "nine bytes"}[name]
+	return map[string]string{
+		"VRRP_SECRET": "5525", "LONG_SECRET": "nine bytes", "HOOK_SECRET": "Bearer abc", "MAIL_PASSWORD": "pw", "TWO_LINES": "a\nb",
+	}[name]
 }
 
 func glob(t *testing.T, pattern string, least int) []string {

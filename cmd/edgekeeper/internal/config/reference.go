@@ -34,7 +34,11 @@ func reference(w *strings.Builder, t *blockType, path []string) {
 	}
 	fmt.Fprintf(w, "\n%s %s\n\n%s\n", strings.Repeat("#", max(2, len(path)+1)), title, t.doc)
 	if t.label != "" {
-		fmt.Fprintf(w, "\nLabel: %s.", t.label)
+		if t.second == "" {
+			fmt.Fprintf(w, "\nLabel: %s.", t.label)
+		} else {
+			fmt.Fprintf(w, "\nLabels: %s; %s.", t.label, t.second)
+		}
 		if t.unique {
 			w.WriteString(" No two are the same.")
 		}

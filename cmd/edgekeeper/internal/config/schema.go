@@ -44,6 +44,8 @@ type blockType struct {
 	name   string
 	label  string   // what its one label is; empty: the block has no label
 	labels []string // the only labels; nil = any
+	second string   // what its second label is; empty: there is none
+	many   string   // plural of the name in messages; empty: the name and an s
 	single bool     // at most one in its parent
 	unique bool     // no two with one label in the whole configuration
 	doc    string

@@ -13,7 +13,7 @@ var root = &blockType{
 		{name: "log_json", kind: boolean, def: "false", doc: "Log lines as JSON objects instead of key=value."},
 	},
 	blocks: []*blockType{
-		consulType, fileCatalogType, controlType, telemetryType, ipvsType, realServerAgentType, vrrpType, virtualServerType,
+		consulType, fileCatalogType, controlType, telemetryType, ipvsType, realServerAgentType, vrrpType, virtualServerType, notifyType,
 	},
 	sample: `router_id = "lvs1"
 on_stop   = "keep"
