@@ -48,6 +48,7 @@ var rules = []rule{
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},
 	{"cmd/edgekeeper/internal/show", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "text is made of a snapshot only"},
 	{"cmd/edgekeeper/internal/metrics", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "metrics are made of a snapshot only"},
+	{"cmd/edgekeeper/internal/notify", []string{"./cmd", "./lvs", "./vrrp", "./discovery"}, "whoever is told what happens gets words, and decides nothing"},
 	{"cmd/edgekeeper/internal/agent", []string{"github.com/urfave"}, "the director does not know its command line"},
 	{"cmd/edgekeeper", []string{"github.com/hashicorp/consul", "github.com/cloudflare/ipvs", "github.com/vishvananda", "github.com/mdlayher"}, "commands parse and wire; they do not speak to kernel or Consul themselves"},
 }

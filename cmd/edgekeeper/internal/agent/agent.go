@@ -13,7 +13,8 @@
 //
 // Order of a stop: mastership is handed over, the addresses go, and only then
 // the sources end, the IPVS table is released (or kept, as on_stop says) and the
-// kernel's settings are put back.
+// kernel's settings are put back. Notifications are delivered meanwhile, for two
+// seconds at most.
 package agent
 
 import (
@@ -23,6 +24,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,6 +94,12 @@ func (a *agent) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	targets, err := a.makeTargets(a.cfg)
+	if err != nil {
+		return err
+	}
+	var telling sync.WaitGroup
+	defer telling.Wait() // beside what is undone of the kernel
 	table, err := a.kernel.open(ctx, a.opts.Platform, a.cfg, a.log)
 	if err != nil {
 		return err
@@ -112,6 +120,10 @@ func (a *agent) run(ctx context.Context) (err error) {
 	tasks, work := errgroup.WithContext(work)
 	a.work = work
 
+	notifying, stopNotify := context.WithCancel(context.WithoutCancel(ctx))
+	a.useTargets(targets)
+	telling.Go(func() { _ = a.queue.Run(notifying) }) // returns nil
+
 	server := &control.Server{Path: a.cfg.Control.Socket, Director: a, Log: a.log}
 	tasks.Go(func() error { return server.Run(work) })
 	tasks.Go(func() error { return a.loop(work) })
@@ -131,6 +143,10 @@ func (a *agent) run(ctx context.Context) (err error) {
 	case <-work.Done(): // a task failed
 	}
 	a.routers.stop(context.WithoutCancel(ctx))
+	telling.Go(func() {
+		a.flush(context.WithoutCancel(ctx))
+		stopNotify()
+	})
 	stopWork()
 	err = tasks.Wait()
 	a.running.Wait()

@@ -53,6 +53,8 @@ type site struct {
 	hup    chan os.Signal
 	cancel context.CancelFunc
 	done   chan error
+
+	platform agent.Platform // OpenIPVS nil: the fake kernel
 }
 
 const base = `
@@ -99,11 +101,14 @@ func (s *site) start() {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if s.platform.OpenIPVS == nil {
+		s.platform.OpenIPVS = func(context.Context, *slog.Logger) (agent.IPVS, error) { return s.kernel, nil }
+	}
 	s.cancel, s.done, s.hup = cancel, make(chan error, 1), make(chan os.Signal, 1)
 	go func() {
 		s.done <- agent.Run(ctx, agent.Options{
 			Path: path, Config: cfg, Load: load, Reload: s.hup, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
-			Platform: agent.Platform{OpenIPVS: func(context.Context, *slog.Logger) (agent.IPVS, error) { return s.kernel, nil }},
+			Platform: s.platform,
 		})
 	}()
 	s.t.Cleanup(s.stop)

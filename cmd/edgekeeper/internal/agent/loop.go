@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/notify"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/discovery/check"
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -40,6 +41,7 @@ type agent struct {
 	kernel  *dataplane
 	checks  *check.Scheduler
 	routers *routers
+	queue   *notify.Queue
 	running sync.WaitGroup // sources
 	begun   time.Time
 
@@ -60,6 +62,7 @@ type agent struct {
 	verdicts    map[discovery.Check]discovery.Verdict
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
+	targets     []target
 	dirtySince  time.Time // zero: clean
 	settled     *time.Timer
 	failure     error
@@ -83,6 +86,7 @@ func newAgent(opts Options, st *store) *agent {
 	a.settled.Stop()
 	a.kernel = &dataplane{store: st, event: a.event}
 	a.routers = &routers{agent: a}
+	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
 	return a
 }
 
@@ -229,6 +233,7 @@ func (a *agent) explain(before []discovery.Decision) {
 	}
 	for _, d := range a.decisions {
 		was, known := old[d.Spec.Name]
+		a.tellPool(was, d)
 		for _, w := range d.Warnings {
 			if !slices.Contains(was.Warnings, w) {
 				a.event("catalog", d.Spec.Name, w)

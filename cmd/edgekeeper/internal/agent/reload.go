@@ -48,11 +48,16 @@ func (a *agent) take(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	targets, err := a.makeTargets(cfg)
+	if err != nil {
+		return err
+	}
 	if err := a.routers.set(cfg.Instances); err != nil {
 		return err
 	}
 	old := a.cfg
 	a.cfg = cfg
+	a.useTargets(targets)
 	a.routers.priorities()
 	a.kernel.apply(cfg)
 	if sameSources(old, cfg) {

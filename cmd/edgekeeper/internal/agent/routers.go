@@ -134,6 +134,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		OnRole: func(role instance.Role) { a.role(name, role) },
 		OnTrouble: func(t instance.Trouble) {
 			a.event("vrrp", name, fmt.Sprintf("%s: %s", t.Kind, t.Detail))
+			a.tellTrouble(name, t)
 		},
 	})
 	if err != nil {
@@ -156,6 +157,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 // role records a change of state; it is called by the runner, not by the loop.
 func (a *agent) role(name string, role instance.Role) {
 	a.event("vrrp", name, fmt.Sprintf("%s, was %s: %s", role.State, role.Previous, role.Reason))
+	a.tellRole(name, role)
 }
 
 // priorities applies the KV's priorities.
@@ -170,7 +172,9 @@ func (r *routers) priorities() {
 			continue
 		}
 		if want != x.prioritySet {
-			a.event("vrrp", x.cfg.Router.Name, fmt.Sprintf("priority %d, was %d: %s", want, x.prioritySet, from))
+			text := fmt.Sprintf("priority %d, was %d: %s", want, x.prioritySet, from)
+			a.event("vrrp", x.cfg.Router.Name, text)
+			a.tellPriority(x, want, text)
 		}
 		x.prioritySet, x.priorityFrom = want, from
 		x.runner.SetPriority(want, from)

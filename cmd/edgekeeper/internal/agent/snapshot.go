@@ -37,6 +37,7 @@ func (a *agent) snapshot() control.Snapshot {
 	for _, q := range a.source.queries {
 		s.Sources = append(s.Sources, a.sourceStatus(q))
 	}
+	s.Notify = a.notifyStatus()
 	table := a.kernel.status()
 	for _, d := range a.decisions {
 		s.Pools = append(s.Pools, a.pool(d, table.Observed))

@@ -64,7 +64,6 @@ type NotifyMail struct {
 func (c *checker) notify(instances []VRRP) []Notify {
 	var out []Notify
 	for _, b := range c.root.all("notify") {
-		b.keyName("notify", b.second, b.header)
 		n := Notify{
 			Name: b.label + " " + strconv.Quote(b.second), Events: plain(b.list("events")), Instances: plain(b.list("instances")), States: plain(b.list("states")),
 			Timeout: b.dur("timeout"),

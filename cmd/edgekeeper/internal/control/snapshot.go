@@ -27,6 +27,7 @@ type Snapshot struct {
 	IPVS    IPVS           `json:"ipvs"`
 	Sources []SourceStatus `json:"sources"`
 	KV      KVStatus       `json:"kv"`
+	Notify  []NotifyTarget `json:"notify,omitempty"`
 	Sysctls []Sysctl       `json:"sysctls,omitempty"`
 }
 
@@ -171,6 +172,18 @@ type KVStatus struct {
 	Rejected []string `json:"rejected,omitempty"`
 }
 
+// NotifyTarget is somebody who is told what happens.
+type NotifyTarget struct {
+	Name      string     `json:"name"`      // exec "firewall"
+	Delivered uint64     `json:"delivered"` // events
+	Failed    uint64     `json:"failed"`    // events given up
+	Coalesced uint64     `json:"coalesced"` // events that a newer one of the same object replaced
+	Queued    int        `json:"queued"`    // events that wait, or are being delivered
+	Failing   bool       `json:"failing"`   // the last attempt failed
+	LastError string     `json:"last_error,omitempty"`
+	ErrorAt   *time.Time `json:"last_error_at,omitempty"`
+}
+
 // Sysctl is one kernel setting that the director manages.
 type Sysctl struct {
 	Name  string `json:"name"`
@@ -182,7 +195,7 @@ type Sysctl struct {
 type Event struct {
 	Seq    uint64    `json:"seq"`
 	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"`   // vrrp, ipvs, drift, check, catalog, kv, config, agent
+	Kind   string    `json:"kind"`   // vrrp, pool, held, server, ipvs, drift, check, catalog, kv, sysctl, notify, config, agent
 	Object string    `json:"object"` // the instance, virtual server or real server
 	Text   string    `json:"text"`   // one sentence: what, and why
 }

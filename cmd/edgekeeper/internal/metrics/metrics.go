@@ -68,6 +68,10 @@ var (
 	kvUp        = desc("kv_up", "Whether the KV answers.")
 	kvKeys      = desc("kv_keys", "Keys below the prefix.")
 	kvRefused   = desc("kv_refused", "Keys whose value changes nothing because it is wrong.")
+
+	notifyDelivered = desc("notify_delivered_total", "Events delivered to the target.", "target")
+	notifyFailed    = desc("notify_failed_total", "Events that the target was not told.", "target")
+	notifyQueued    = desc("notify_queued", "Events that wait for the target.", "target")
 )
 
 // Describe implements prometheus.Collector.
@@ -77,6 +81,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 		vrrpState, vrrpPriority, vrrpSent, vrrpReceived, vrrpDropped, vrrpLate, vrrpMismatch, vipPresent,
 		poolServers, poolHeld, poolPanic, poolQuorum, weight, active, inactive, connections, inBytes, outBytes,
 		inSync, ops, drift, sourceUp, sourceCount, kvUp, kvKeys, kvRefused,
+		notifyDelivered, notifyFailed, notifyQueued,
 	} {
 		out <- d
 	}
@@ -114,6 +119,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e.flag(kvUp, s.KV.Error == "")
 	e.gauge(kvKeys, float64(s.KV.Keys))
 	e.gauge(kvRefused, float64(len(s.KV.Rejected)))
+	for _, n := range s.Notify {
+		e.counter(notifyDelivered, n.Delivered, n.Name)
+		e.counter(notifyFailed, n.Failed, n.Name)
+		e.gauge(notifyQueued, float64(n.Queued), n.Name)
+	}
 }
 
 type emitter struct{ out chan<- prometheus.Metric }

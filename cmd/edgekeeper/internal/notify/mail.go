@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,9 +107,7 @@ func (m *Mail) Deliver(ctx context.Context, e Event) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	opts := append(m.opts[:len(m.opts):len(m.opts)], mail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) {
-		return m.dial(ctx, network, address)
-	}))
+	opts := append(m.opts[:len(m.opts):len(m.opts)], mail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return m.dial(ctx) }))
 	if end, ok := ctx.Deadline(); ok {
 		// The library refuses a time that is over already.
 		opts = append(opts, mail.WithTimeout(max(time.Until(end), time.Millisecond)))
@@ -135,14 +134,15 @@ func (m *Mail) Deliver(ctx context.Context, e Event) error {
 }
 
 // dial connects. The connection ends with ctx, whatever the library waits for.
-func (m *Mail) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// The library's own address would lack the brackets of IPv6.
+func (m *Mail) dial(ctx context.Context) (net.Conn, error) {
 	var d interface {
 		DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	} = &net.Dialer{}
 	if m.cfg.Encryption == ImplicitTLS {
 		d = &tls.Dialer{Config: m.tls}
 	}
-	conn, err := d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(m.cfg.Host, strconv.Itoa(int(m.cfg.Port))))
 	if err == nil {
 		context.AfterFunc(ctx, func() { _ = conn.Close() })
 	}

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -27,6 +28,7 @@ type smtpServer struct {
 	rcpt     string // answer to RCPT TO; empty: 250
 	rude     bool   // hang up after the message, without an answer to QUIT
 	silent   bool   // say nothing
+	ip       string // to listen on; empty: 127.0.0.1
 
 	done chan session
 }
@@ -42,7 +44,7 @@ type session struct {
 
 func (s *smtpServer) start(t *testing.T) (port uint16) {
 	var err error
-	if s.l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.l, err = net.Listen("tcp", net.JoinHostPort(cmp.Or(s.ip, "127.0.0.1"), "0")); err != nil {
 		t.Fatal(err)
 	}
 	s.done = make(chan session, 10)
@@ -159,6 +161,7 @@ func TestMail(t *testing.T) {
 		permanent bool
 	}{
 		{name: "plain", cfg: MailConfig{Encryption: NoTLS, Helo: "lvs1.example.com"}},
+		{name: "plain over IPv6", server: smtpServer{ip: "::1"}, cfg: MailConfig{Encryption: NoTLS}},
 		{name: "starttls and a password", server: smtpServer{tls: keys, auth: true}, cfg: MailConfig{Encryption: StartTLS, CAFile: ca, Username: "edge", Password: "pw"}, encrypted: true, identity: "\x00edge\x00pw"},
 		{name: "tls and a password", server: smtpServer{tls: keys, implicit: true, auth: true}, cfg: MailConfig{Encryption: ImplicitTLS, CAFile: ca, Username: "edge", Password: "pw"}, encrypted: true, identity: "\x00edge\x00pw"},
 		{name: "opportunistic with", server: smtpServer{tls: keys}, cfg: MailConfig{Encryption: Opportunistic, CAFile: ca}, encrypted: true},
@@ -172,7 +175,7 @@ func TestMail(t *testing.T) {
 		{name: "a server that says nothing", server: smtpServer{silent: true}, cfg: MailConfig{Encryption: NoTLS}, err: ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.cfg.Host, c.cfg.Port = "127.0.0.1", c.server.start(t)
+			c.cfg.Host, c.cfg.Port = cmp.Or(c.server.ip, "127.0.0.1"), c.server.start(t)
 			c.cfg.From, c.cfg.To = "Edge <edge@example.com>", []string{"ops@example.com", "boss@example.com"}
 			m, err := NewMail(c.cfg)
 			if err != nil {

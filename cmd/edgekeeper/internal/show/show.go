@@ -31,6 +31,12 @@ func Status(w io.Writer, s control.Snapshot) error {
 		fmt.Fprintf(w, "Timeouts: tcp %gs, tcp fin %gs, udp %gs\n", t.TCP, t.TCPFin, t.UDP)
 	}
 	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
+	if len(s.Notify) > 0 {
+		fmt.Fprintln(w)
+		if err := targets(w, s); err != nil {
+			return err
+		}
+	}
 	if notes := Notes(s); len(notes) > 0 {
 		fmt.Fprintln(w, "\nNeeds attention:")
 		for _, n := range notes {
@@ -100,6 +106,11 @@ func Notes(s control.Snapshot) []string {
 	}
 	if s.IPVS.LastDrift != "" {
 		add("ipvs: somebody else changed our table, repaired: %s", s.IPVS.LastDrift)
+	}
+	for _, n := range s.Notify {
+		if n.Failing {
+			add("notify %s fails: %s", n.Name, firstLine(n.LastError))
+		}
 	}
 	for _, c := range s.Sysctls {
 		if c.Error != "" {
@@ -190,6 +201,32 @@ func poolState(p control.Pool) string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// targets writes who is told what happens.
+func targets(w io.Writer, s control.Snapshot) error {
+	t := table(w, "NOTIFY", "DELIVERED", "FAILED", "QUEUED", "LAST ERROR")
+	for _, n := range s.Notify {
+		last := "-"
+		if n.LastError != "" && n.ErrorAt != nil {
+			last = age(s.At, *n.ErrorAt) + " ago: " + firstLine(n.LastError)
+		}
+		t.row(n.Name, fmt.Sprint(n.Delivered), fmt.Sprint(n.Failed), fmt.Sprint(n.Queued), last)
+	}
+	return t.flush()
+}
+
+// firstLine shortens what a script has printed.
+func firstLine(s string) string {
+	const most = 200
+	line, _, more := strings.Cut(s, "\n")
+	if r := []rune(line); len(r) > most {
+		line, more = string(r[:most]), true
+	}
+	if more {
+		line += " …"
+	}
+	return line
 }
 
 // Connections writes the IPVS connection table, like `ipvsadm -Lnc`.

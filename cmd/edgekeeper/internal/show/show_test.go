@@ -51,7 +51,11 @@ func troubled() control.Snapshot {
 		}},
 		IPVS:    control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 2, "set-dest": 1}, Drift: 1, LastDrift: "add tcp 61.139.2.1:80", Adopted: control.Adopted{Services: 1, Servers: 2}, Timeouts: &control.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}},
 		Sources: []control.SourceStatus{{Source: "consul", Query: "consul service web", Error: "403 ACL denied"}},
-		KV:      control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
+		Notify: []control.NotifyTarget{
+			{Name: `exec "firewall"`, Delivered: 12},
+			{Name: `webhook "chat"`, Delivered: 3, Failed: 2, Queued: 1, Failing: true, LastError: "post event: 503 Service Unavailable\nlater", ErrorAt: new(now.Add(-4 * time.Second))},
+		},
+		KV: control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
 	}
 }
 
