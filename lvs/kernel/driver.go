@@ -14,7 +14,7 @@ import (
 
 	"github.com/cloudflare/ipvs"
 	"github.com/edgekeeper/edgekeeper/lvs"
-	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/genetlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,19 +36,29 @@ type Config struct {
 type Driver struct {
 	cfg  Config
 	dial func() (ipvs.Client, error)
+	pipe func() (*pipe, error)
 	load func(ctx context.Context, module string) error
 
 	mu     sync.Mutex
-	client ipvs.Client
+	client ipvs.Client     // single requests
+	bulk   *pipe           // changes and dumps; nil after a failure, to be opened again
+	proven map[string]bool // schedulers that the kernel has had
+
+	syncMu sync.Mutex // apart, so that a change of role waits for no long Apply
+	sync   *genetlink.Conn
 }
 
 // Open connects to IPVS, loading the module ip_vs where that is allowed and
 // needed. The error is ErrNoIPVS when there is none to be had, and
 // fs.ErrPermission without CAP_NET_ADMIN. Close the Driver after use.
 func Open(ctx context.Context, cfg Config) (*Driver, error) {
-	d := &Driver{cfg: cfg, dial: ipvs.New, load: LoadModule}
+	d := &Driver{cfg: cfg, dial: ipvs.New, pipe: openPipe, load: LoadModule}
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("open IPVS: %w", err)
+	}
+	var err error
+	if d.sync, err = genetlink.Dial(nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("open IPVS: %w", err), d.Close())
 	}
 	return d, nil
 }
@@ -79,7 +89,11 @@ func (d *Driver) open(ctx context.Context) error {
 	if _, err := c.Info(); err != nil {
 		return errors.Join(fmt.Errorf("read IPVS version: %w", err), closeClient(c))
 	}
-	d.client = c
+	p, err := d.pipe()
+	if err != nil {
+		return errors.Join(err, closeClient(c))
+	}
+	d.client, d.bulk, d.proven = c, p, map[string]bool{}
 	return nil
 }
 
@@ -87,7 +101,11 @@ func (d *Driver) open(ctx context.Context) error {
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return closeClient(d.client)
+	err := errors.Join(closeClient(d.client), d.bulk.close())
+	if d.sync != nil {
+		err = errors.Join(err, d.sync.Close())
+	}
+	return err
 }
 
 // closeClient closes what New gave, whose interface does not show that it can be.
@@ -130,128 +148,41 @@ func (d *Driver) Table(ctx context.Context) (lvs.Observed, error) {
 }
 
 func (d *Driver) reopen(ctx context.Context) error {
-	old := d.client
+	old, bulk := d.client, d.bulk
 	if err := d.open(ctx); err != nil {
 		return fmt.Errorf("open IPVS again: %w", err)
 	}
-	return closeClient(old)
+	return errors.Join(closeClient(old), bulk.close())
+}
+
+// ready opens the socket of changes and dumps again after a failure.
+func (d *Driver) ready() error {
+	if d.bulk != nil {
+		return nil
+	}
+	p, err := d.pipe()
+	if err != nil {
+		return fmt.Errorf("open IPVS again: %w", err)
+	}
+	d.bulk = p
+	return nil
+}
+
+// drop gives up a socket that may still hold answers to what was asked before.
+func (d *Driver) drop() {
+	_ = d.bulk.close() // it failed already
+	d.bulk = nil
 }
 
 func (d *Driver) table(ctx context.Context) (lvs.Observed, error) {
-	services, err := d.client.Services()
-	if err != nil && !absent(err) {
-		return lvs.Observed{}, fmt.Errorf("read virtual servers: %w", err)
+	if err := d.ready(); err != nil {
+		return lvs.Observed{}, err
 	}
-	out := lvs.Observed{
-		Table:    make(lvs.Table, len(services)),
-		Dests:    make(map[lvs.DestID]lvs.Stats, len(services)),
-		Services: make(map[lvs.Key]lvs.Stats, len(services)),
+	o, err := d.bulk.table(ctx)
+	if err != nil {
+		d.drop()
 	}
-	for _, s := range services {
-		if err := ctx.Err(); err != nil {
-			return lvs.Observed{}, fmt.Errorf("read real servers: %w", err)
-		}
-		svc := fromService(s.Service)
-		dests, err := d.client.Destinations(s.Service)
-		if err != nil && !absent(err) {
-			return lvs.Observed{}, fmt.Errorf("read real servers of %s: %w", svc.Key, err)
-		}
-		sum := fromStats(s.Stats, s.Stats64)
-		pool := make([]lvs.Dest, 0, len(dests))
-		for _, e := range dests {
-			dst := fromDest(e.Destination)
-			st := fromStats(e.Stats, e.Stats64)
-			st.Active, st.Inactive, st.Persistent = e.ActiveConnections, e.InactiveConnections, e.PersistentConnections
-			out.Dests[lvs.DestID{Key: svc.Key, Addr: dst.Addr}] = st
-			sum.Active += st.Active
-			sum.Inactive += st.Inactive
-			sum.Persistent += st.Persistent
-			pool = append(pool, dst)
-		}
-		out.Table[svc.Key] = lvs.NewPool(svc, pool...)
-		out.Services[svc.Key] = sum
-	}
-	return out, nil
-}
-
-// absent reports whether err is the client's way to say "none": a bare
-// fs.ErrNotExist of its own. The kernel's ENOENT also satisfies
-// errors.Is(err, fs.ErrNotExist) but comes in an OpError, and it never means an
-// empty table.
-func absent(err error) bool {
-	var op *netlink.OpError
-	return errors.Is(err, fs.ErrNotExist) && !errors.As(err, &op)
-}
-
-// Apply does the ops in order, one request each, and returns their errors in
-// the same places; nil is done. A failed op does not stop those behind it; a
-// cancelled ctx does.
-func (d *Driver) Apply(ctx context.Context, ops []lvs.Op) []error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	errs := make([]error, len(ops))
-	for i, op := range ops {
-		if err := ctx.Err(); err != nil {
-			errs[i] = err
-			continue
-		}
-		err := d.apply(op)
-		if errors.Is(err, unix.ENOENT) && !op.Verb.IsDest() && !d.cfg.NoModules && op.Verb != lvs.RemoveService {
-			// The kernel asks modprobe for the scheduler by itself, but in its own
-			// root; in a container only we may know where the modules are.
-			if d.load(ctx, "ip_vs_"+op.Service.Scheduler) == nil {
-				d.cfg.Log.Info("loaded kernel module", "module", "ip_vs_"+op.Service.Scheduler)
-				err = d.apply(op)
-			}
-		}
-		errs[i] = classify(op, err)
-	}
-	return errs
-}
-
-func (d *Driver) apply(op lvs.Op) error {
-	s := toService(op.Service)
-	switch op.Verb {
-	case lvs.AddService:
-		return d.client.CreateService(s)
-	case lvs.SetService:
-		return d.client.UpdateService(s)
-	case lvs.RemoveService:
-		return d.client.RemoveService(s)
-	case lvs.AddDest:
-		return d.client.CreateDestination(s, toDest(op.Dest))
-	case lvs.SetDest:
-		return d.client.UpdateDestination(s, toDest(op.Dest))
-	case lvs.RemoveDest:
-		return d.client.RemoveDestination(s, toDest(op.Dest))
-	default:
-		return fmt.Errorf("%w: verb %s", fs.ErrInvalid, op.Verb)
-	}
-}
-
-// classify gives the kernel's error the meaning that it has for that op
-// (ip_vs_genl_set_cmd and the functions it calls). It is the only place that
-// looks at errno values of IPVS.
-func classify(op lvs.Op, err error) error {
-	var means error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.EEXIST):
-		means = lvs.ErrExists
-	case errors.Is(err, unix.ESRCH):
-		means = lvs.ErrNoService
-	case errors.Is(err, unix.ENOENT) && op.Verb.IsDest():
-		means = lvs.ErrNotFound
-	case errors.Is(err, unix.ENOENT):
-		// The virtual server itself would be ESRCH.
-		means = fmt.Errorf("%w: %s (kernel module ip_vs_%[2]s)", lvs.ErrNoScheduler, op.Service.Scheduler)
-	}
-	op.Reason = ""
-	if means == nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return fmt.Errorf("%s: %w: %w", op, means, err)
+	return o, err
 }
 
 // Timeouts returns the kernel's connection timeouts.

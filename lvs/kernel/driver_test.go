@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -27,68 +26,29 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // errno is an error as the netlink library gives it.
 func errno(e unix.Errno) error { return &netlink.OpError{Op: "receive", Err: e} }
 
-// client stands in for the netlink client: it answers what it is told.
+// client stands in for the netlink client; its socket is for what goes past it.
 type client struct {
-	services []ipvs.ServiceExtended
-	dests    map[netip.Addr][]ipvs.DestinationExtended
-	list     error // of Services
-	answer   func(call string, s ipvs.Service, d ipvs.Destination) error
-	config   ipvs.Config
-	closed   bool
-}
-
-func (c *client) do(call string, s ipvs.Service, d ipvs.Destination) error {
-	if c.answer == nil {
-		return nil
-	}
-	return c.answer(call, s, d)
+	ipvs.Client // what is not called
+	socket      socket
+	info        error
+	config      ipvs.Config
+	closed      bool
 }
 
 func (c *client) Info() (ipvs.Info, error) {
-	return ipvs.Info{Version: [3]int{1, 2, 1}, ConnectionTableSize: 4096}, c.do("info", ipvs.Service{}, ipvs.Destination{})
+	return ipvs.Info{Version: [3]int{1, 2, 1}, ConnectionTableSize: 4096}, c.info
 }
 func (c *client) Config() (ipvs.Config, error) { return c.config, nil }
 func (c *client) SetConfig(n ipvs.Config) error {
 	c.config = n
 	return nil
 }
-
-// Services says "none" as the library does.
-func (c *client) Services() ([]ipvs.ServiceExtended, error) {
-	if c.list != nil {
-		return nil, c.list
-	}
-	if len(c.services) == 0 {
-		return nil, os.ErrNotExist
-	}
-	return c.services, nil
-}
-func (c *client) Service(ipvs.Service) (ipvs.ServiceExtended, error) {
-	return ipvs.ServiceExtended{}, os.ErrNotExist
-}
-func (c *client) Destinations(s ipvs.Service) ([]ipvs.DestinationExtended, error) {
-	if d := c.dests[s.Address]; len(d) > 0 {
-		return d, nil
-	}
-	return nil, os.ErrNotExist
-}
-func (c *client) CreateService(s ipvs.Service) error { return c.do("add", s, ipvs.Destination{}) }
-func (c *client) UpdateService(s ipvs.Service) error { return c.do("set", s, ipvs.Destination{}) }
-func (c *client) RemoveService(s ipvs.Service) error { return c.do("remove", s, ipvs.Destination{}) }
-func (c *client) CreateDestination(s ipvs.Service, d ipvs.Destination) error {
-	return c.do("add", s, d)
-}
-func (c *client) UpdateDestination(s ipvs.Service, d ipvs.Destination) error {
-	return c.do("set", s, d)
-}
-func (c *client) RemoveDestination(s ipvs.Service, d ipvs.Destination) error {
-	return c.do("remove", s, d)
-}
 func (c *client) Close() error { c.closed = true; return nil }
 
 // open returns a driver whose dials give these answers in turn.
 func open(t *testing.T, load func(string) error, dials ...any) (*Driver, error) {
 	t.Helper()
+	var last *client
 	d := &Driver{
 		dial: func() (ipvs.Client, error) {
 			next := dials[0]
@@ -96,8 +56,10 @@ func open(t *testing.T, load func(string) error, dials ...any) (*Driver, error) 
 			if err, ok := next.(error); ok {
 				return nil, err
 			}
-			return next.(ipvs.Client), nil
+			last = next.(*client)
+			return last, nil
 		},
+		pipe: func() (*pipe, error) { return last.socket.pipe(), nil },
 		load: func(_ context.Context, m string) error { return load(m) },
 	}
 	err := d.open(t.Context())
@@ -123,7 +85,7 @@ func TestOpen(t *testing.T) {
 	missing := errno(unix.ENOENT)
 	loads := func(string) error { return nil }
 	fails := func(string) error { return unix.EPERM }
-	denied := &client{answer: func(string, ipvs.Service, ipvs.Destination) error { return errno(unix.EPERM) }}
+	denied := &client{info: errno(unix.EPERM)}
 	for _, tt := range []struct {
 		name  string
 		load  func(string) error
@@ -157,65 +119,67 @@ func TestTable(t *testing.T) {
 		}
 	})
 	t.Run("full", func(t *testing.T) {
-		d := func(last byte, active uint32) ipvs.DestinationExtended {
-			return ipvs.DestinationExtended{
-				Destination: ipvs.Destination{Address: netip.AddrFrom4([4]byte{10, 0, 0, last}), Port: 80,
-					Family: ipvs.INET, FwdMethod: ipvs.DirectRoute, Weight: 1, TunnelType: ipvs.GUE},
-				ActiveConnections: active, InactiveConnections: 1,
-				Stats64: ipvs.Stats{Connections: 7},
-			}
-		}
-		svc := ipvs.Service{Address: vip, Port: 80, Protocol: ipvs.TCP, Family: ipvs.INET, Scheduler: "wrr",
-			Flags: ipvs.ServiceHashed, Netmask: netmask.MaskFrom(32, 32)}
-		empty := svc
-		empty.Address = netip.AddrFrom4([4]byte{61, 139, 2, 2})
-		c := &client{
-			services: []ipvs.ServiceExtended{{Service: svc, Stats: ipvs.Stats{Connections: 9}}, {Service: empty}},
-			dests:    map[netip.Addr][]ipvs.DestinationExtended{vip: {d(5, 2), d(4, 3)}},
-		}
+		other := web
+		other.Addr = netip.AddrFrom4([4]byte{61, 139, 2, 2})
+		c := &client{}
+		four, five, six := netip.MustParseAddrPort("10.0.0.4:80"), netip.MustParseAddrPort("10.0.0.5:80"), netip.MustParseAddrPort("10.0.0.6:80")
+		c.socket.kernel.Load(lvs.Table{
+			web: lvs.NewPool(lvs.Service{Key: web, Scheduler: "wrr"},
+				lvs.Dest{Addr: four, Weight: 1}, lvs.Dest{Addr: five, Weight: 1}, lvs.Dest{Addr: six, Weight: 1}),
+			other: {Service: lvs.Service{Key: other, Scheduler: "wrr"}},
+		})
+		st := lvs.Stats{Active: 3, Inactive: 1, Connections: 1<<32 + 7, InPackets: 8, OutPackets: 9, InBytes: 10, OutBytes: 11}
+		c.socket.stats = st
+		c.socket.cut = 1
 		o, err := mustOpen(t, c).Table(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := lvs.Key{Protocol: lvs.TCP, Addr: empty.Address, Port: 80}
-		four, five := netip.MustParseAddrPort("10.0.0.4:80"), netip.MustParseAddrPort("10.0.0.5:80")
 		want := lvs.Observed{
 			Table: lvs.Table{
 				web: lvs.NewPool(lvs.Service{Key: web, Scheduler: "wrr"},
-					lvs.Dest{Addr: four, Weight: 1}, lvs.Dest{Addr: five, Weight: 1}),
+					lvs.Dest{Addr: four, Weight: 1}, lvs.Dest{Addr: five, Weight: 1}, lvs.Dest{Addr: six, Weight: 1}),
 				other: {Service: lvs.Service{Key: other, Scheduler: "wrr"}, Dests: []lvs.Dest{}},
 			},
-			Dests: map[lvs.DestID]lvs.Stats{
-				{Key: web, Addr: four}: {Active: 3, Inactive: 1, Connections: 7},
-				{Key: web, Addr: five}: {Active: 2, Inactive: 1, Connections: 7},
-			},
-			Services: map[lvs.Key]lvs.Stats{web: {Active: 5, Inactive: 2, Connections: 9}, other: {}},
+			Dests:    map[lvs.DestID]lvs.Stats{{Key: web, Addr: four}: st, {Key: web, Addr: five}: st, {Key: web, Addr: six}: st},
+			Services: map[lvs.Key]lvs.Stats{web: {Active: 9, Inactive: 3}, other: {}},
 		}
 		if d := cmp.Diff(want, o, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 			cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 			t.Error(d)
 		}
+		if got := c.socket.batches(t); len(got) != 4 { // the services twice, for the cut, and each one's real servers
+			t.Errorf("%d dumps, want 4", len(got))
+		}
+	})
+	t.Run("interrupted for ever", func(t *testing.T) {
+		c := &client{}
+		c.socket.kernel.Load(lvs.Table{web: lvs.NewPool(lvs.Service{Key: web, Scheduler: "wrr"})})
+		c.socket.cut = 1000
+		if _, err := mustOpen(t, c).Table(t.Context()); !errors.Is(err, unix.EINTR) {
+			t.Errorf("error %v", err)
+		}
 	})
 	// The kernel's ENOENT also is fs.ErrNotExist. It must not read as an empty
 	// table: it means that the module went.
 	t.Run("module unloaded and back", func(t *testing.T) {
-		gone := &client{list: errno(unix.ENOENT)}
+		gone := &client{socket: socket{list: unix.ENOENT}}
 		d := mustOpen(t, gone, &client{})
 		if o, err := d.Table(t.Context()); err != nil || len(o.Table) != 0 {
 			t.Errorf("%v, %v", o, err)
 		}
-		if !gone.closed {
+		if !gone.closed || !gone.socket.closed {
 			t.Error("the old connection is open")
 		}
 	})
 	t.Run("module unloaded for good", func(t *testing.T) {
-		d := mustOpen(t, &client{list: errno(unix.ENOENT)}, errno(unix.ENOENT))
+		d := mustOpen(t, &client{socket: socket{list: unix.ENOENT}}, errno(unix.ENOENT))
 		if _, err := d.Table(t.Context()); !errors.Is(err, ErrNoIPVS) {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("error", func(t *testing.T) {
-		if _, err := mustOpen(t, &client{list: errno(unix.ENOBUFS)}).Table(t.Context()); !errors.Is(err, unix.ENOBUFS) {
+		if _, err := mustOpen(t, &client{socket: socket{list: unix.ENOBUFS}}).Table(t.Context()); !errors.Is(err, unix.ENOBUFS) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -241,62 +205,12 @@ func TestApplyErrors(t *testing.T) {
 		{lvs.AddDest, unix.ERANGE, unix.ERANGE},
 		{lvs.AddDest, unix.EPERM, fs.ErrPermission},
 	} {
-		c := &client{answer: func(call string, _ ipvs.Service, _ ipvs.Destination) error {
-			if call == "info" {
-				return nil
-			}
-			return errno(tt.errn)
-		}}
+		c := &client{socket: socket{refuse: func(lvs.Op) unix.Errno { return tt.errn }}}
 		op := lvs.Op{Verb: tt.verb, Service: svc, Dest: dst}
 		errs := mustOpen(t, c).Apply(t.Context(), []lvs.Op{op})
 		if len(errs) != 1 || !errors.Is(errs[0], tt.want) || !errors.Is(errs[0], tt.errn) {
 			t.Errorf("%s, %v: error %v, want %v", tt.verb, tt.errn, errs, tt.want)
 		}
-	}
-}
-
-func TestApplyGoesOnAndStops(t *testing.T) {
-	var calls []string
-	ctx, cancel := context.WithCancel(t.Context())
-	c := &client{answer: func(call string, _ ipvs.Service, d ipvs.Destination) error {
-		calls = append(calls, call)
-		switch d.Port {
-		case 1:
-			return errno(unix.EEXIST)
-		case 2:
-			cancel()
-		}
-		return nil
-	}}
-	d := mustOpen(t, c)
-	var ops []lvs.Op
-	for port := range uint16(4) {
-		ops = append(ops, lvs.Op{Verb: lvs.AddDest, Service: lvs.Service{Key: web}, Dest: lvs.Dest{Addr: netip.AddrPortFrom(vip, port)}})
-	}
-	errs := d.Apply(ctx, ops)
-	if errs[0] != nil || !errors.Is(errs[1], lvs.ErrExists) || errs[2] != nil || !errors.Is(errs[3], context.Canceled) {
-		t.Errorf("errors %v", errs)
-	}
-	if len(calls) != 4 { // info and three ops
-		t.Errorf("calls %v", calls)
-	}
-}
-
-func TestSchedulerModule(t *testing.T) {
-	var loaded []string
-	c := &client{answer: func(call string, s ipvs.Service, _ ipvs.Destination) error {
-		if call == "add" && len(loaded) == 0 {
-			return errno(unix.ENOENT)
-		}
-		return nil
-	}}
-	d, err := open(t, func(m string) error { loaded = append(loaded, m); return nil }, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	errs := d.Apply(t.Context(), []lvs.Op{{Verb: lvs.AddService, Service: lvs.Service{Key: web, Scheduler: "mh"}}})
-	if errs[0] != nil || len(loaded) != 1 || loaded[0] != "ip_vs_mh" {
-		t.Errorf("loaded %v, error %v", loaded, errs[0])
 	}
 }
 
@@ -323,22 +237,39 @@ func genKey(t *rapid.T) lvs.Key {
 		Addr: rapid.SampledFrom([]netip.Addr{vip, vip6}).Draw(t, "addr"), Port: rapid.Uint16().Draw(t, "port")}
 }
 
+func genService(t *rapid.T, key lvs.Key) lvs.Service {
+	s := lvs.Service{
+		Key:         key,
+		Scheduler:   rapid.SampledFrom([]string{"rr", "mh"}).Draw(t, "scheduler"),
+		Flags:       lvs.SchedulerFlags(rapid.IntRange(0, 7).Draw(t, "flags")),
+		OnePacket:   rapid.Bool().Draw(t, "ops"),
+		Persistence: rapid.Uint32Range(0, 1000).Draw(t, "persistence"),
+	}
+	full := 32
+	if s.IPv6() {
+		full = 128
+	}
+	s.Granularity = uint8(rapid.IntRange(0, full).Draw(t, "granularity"))
+	return s
+}
+
+func genDest(t *rapid.T) lvs.Dest {
+	return lvs.Dest{
+		Addr:    netip.AddrPortFrom(rapid.SampledFrom([]netip.Addr{vip, vip6}).Draw(t, "addr"), rapid.Uint16().Draw(t, "port")),
+		Weight:  rapid.Uint32().Draw(t, "weight"),
+		Forward: rapid.SampledFrom([]lvs.Forward{lvs.DR, lvs.NAT, lvs.TUN}).Draw(t, "forward"),
+		Tunnel: lvs.Tunnel{Type: lvs.TunnelType(rapid.IntRange(0, 2).Draw(t, "tunnel")), Port: rapid.Uint16().Draw(t, "tunnel port"),
+			Checksum: lvs.TunnelChecksum(rapid.IntRange(0, 2).Draw(t, "checksum"))},
+		Upper: rapid.Uint32().Draw(t, "upper"),
+		Lower: rapid.Uint32().Draw(t, "lower"),
+	}
+}
+
 // What is sent and read back is the same, whatever it is, and the netmask is
 // always there: the client leaves a zero one out.
 func TestServiceConversion(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := lvs.Service{
-			Key:         genKey(t),
-			Scheduler:   rapid.SampledFrom([]string{"rr", "mh"}).Draw(t, "scheduler"),
-			Flags:       lvs.SchedulerFlags(rapid.IntRange(0, 7).Draw(t, "flags")),
-			OnePacket:   rapid.Bool().Draw(t, "ops"),
-			Persistence: rapid.Uint32Range(0, 1000).Draw(t, "persistence"),
-		}
-		full := 32
-		if s.IPv6() {
-			full = 128
-		}
-		s.Granularity = uint8(rapid.IntRange(0, full).Draw(t, "granularity"))
+		s := genService(t, genKey(t))
 		sent := toService(s)
 		if !sent.Netmask.IsValid() || sent.Netmask.Is6() != s.IPv6() || sent.Flags&ipvs.ServiceHashed != 0 {
 			t.Fatalf("sent %+v", sent)
@@ -352,15 +283,7 @@ func TestServiceConversion(t *testing.T) {
 
 func TestDestConversion(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := lvs.Dest{
-			Addr:    netip.AddrPortFrom(rapid.SampledFrom([]netip.Addr{vip, vip6}).Draw(t, "addr"), rapid.Uint16().Draw(t, "port")),
-			Weight:  rapid.Uint32().Draw(t, "weight"),
-			Forward: rapid.SampledFrom([]lvs.Forward{lvs.DR, lvs.NAT, lvs.TUN}).Draw(t, "forward"),
-			Tunnel: lvs.Tunnel{Type: lvs.TunnelType(rapid.IntRange(0, 2).Draw(t, "tunnel")), Port: rapid.Uint16().Draw(t, "tunnel port"),
-				Checksum: lvs.TunnelChecksum(rapid.IntRange(0, 2).Draw(t, "checksum"))},
-			Upper: rapid.Uint32().Draw(t, "upper"),
-			Lower: rapid.Uint32().Draw(t, "lower"),
-		}
+		d := genDest(t)
 		sent := toDest(d)
 		if (sent.Family == ipvs.INET) != d.Addr.Addr().Is4() {
 			t.Fatalf("sent %+v", sent)

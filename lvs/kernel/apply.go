@@ -1,0 +1,160 @@
+//go:build linux
+
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+	"golang.org/x/sys/unix"
+)
+
+// Apply does the ops in order and returns their errors in the same places; nil
+// is done. They go out many at a time. A failed op does not stop those behind
+// it; a cancelled ctx does. An op whose answer was lost has ErrNoAnswer.
+func (d *Driver) Apply(ctx context.Context, ops []lvs.Op) []error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	errs := make([]error, len(ops))
+	for done := 0; done < len(ops); {
+		n := d.together(ops[done:])
+		batch, got := ops[done:done+n], errs[done:done+n]
+		done += n
+		if err := ctx.Err(); err != nil {
+			for i := range got {
+				got[i] = err
+			}
+			continue
+		}
+		d.send(batch, got)
+		for i, op := range batch {
+			if needsScheduler(op) {
+				got[i] = d.withScheduler(ctx, op, got[i], n == 1)
+			}
+			got[i] = classify(op, got[i])
+		}
+	}
+	return errs
+}
+
+// together returns how many of the first ops may be in flight together. One
+// that may need a module first goes alone, so that it can be tried again before
+// those behind it, which may depend on it, are sent.
+func (d *Driver) together(ops []lvs.Op) int {
+	for i, op := range ops[:min(len(ops), window)] {
+		if needsScheduler(op) && !d.cfg.NoModules && !d.proven[op.Service.Scheduler] {
+			return max(i, 1)
+		}
+	}
+	return min(len(ops), window)
+}
+
+func needsScheduler(op lvs.Op) bool { return op.Verb == lvs.AddService || op.Verb == lvs.SetService }
+
+// withScheduler takes the answer to an op that names a scheduler. Alone, the op
+// is sent again once the module could be loaded.
+func (d *Driver) withScheduler(ctx context.Context, op lvs.Op, err error, alone bool) error {
+	module := "ip_vs_" + op.Service.Scheduler
+	if errors.Is(err, unix.ENOENT) && alone && !d.cfg.NoModules && d.load(ctx, module) == nil {
+		// The kernel asks modprobe for the scheduler by itself, but in its own
+		// root; in a container only we may know where the modules are.
+		d.cfg.Log.Info("loaded kernel module", "module", module)
+		one := []error{nil}
+		d.send([]lvs.Op{op}, one)
+		err = one[0]
+	}
+	switch {
+	case err == nil:
+		d.proven[op.Service.Scheduler] = true
+	case errors.Is(err, unix.ENOENT):
+		delete(d.proven, op.Service.Scheduler)
+	}
+	return err
+}
+
+// send does at most window ops and fills in the kernel's errors.
+func (d *Driver) send(ops []lvs.Op, errs []error) {
+	reqs, places := make([]request, 0, len(ops)), make([]int, 0, len(ops))
+	for i, op := range ops {
+		r, err := encode(op)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		reqs, places = append(reqs, r), append(places, i)
+	}
+	if len(reqs) == 0 {
+		return
+	}
+	answers := make([]error, len(reqs))
+	if err := d.ready(); err != nil {
+		for i := range answers {
+			answers[i] = err
+		}
+	} else if !d.bulk.send(reqs, answers) {
+		d.drop()
+	}
+	for i, err := range answers {
+		errs[places[i]] = err
+	}
+}
+
+// encode makes the request of an op.
+func encode(op lvs.Op) (request, error) {
+	r := request{data: make(attributes, 0, 192)}
+	s := toService(op.Service)
+	switch op.Verb {
+	case lvs.AddService:
+		r.command = cmdNewService
+		r.data.service(s, true)
+	case lvs.SetService:
+		r.command = cmdSetService
+		r.data.service(s, true)
+	case lvs.RemoveService:
+		r.command = cmdDelService
+		r.data.service(s, false)
+	case lvs.AddDest:
+		r.command = cmdNewDest
+		r.data.service(s, false)
+		r.data.dest(toDest(op.Dest), true)
+	case lvs.SetDest:
+		r.command = cmdSetDest
+		r.data.service(s, false)
+		r.data.dest(toDest(op.Dest), true)
+	case lvs.RemoveDest:
+		r.command = cmdDelDest
+		r.data.service(s, false)
+		r.data.dest(toDest(op.Dest), false)
+	default:
+		return request{}, fmt.Errorf("%w: verb %s", fs.ErrInvalid, op.Verb)
+	}
+	return r, nil
+}
+
+// classify gives the kernel's error the meaning that it has for that op
+// (ip_vs_genl_set_cmd and the functions it calls). It is the only place that
+// looks at errno values of IPVS.
+func classify(op lvs.Op, err error) error {
+	var means error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		means = lvs.ErrExists
+	case errors.Is(err, unix.ESRCH):
+		means = lvs.ErrNoService
+	case errors.Is(err, unix.ENOENT) && op.Verb.IsDest():
+		means = lvs.ErrNotFound
+	case errors.Is(err, unix.ENOENT):
+		// The virtual server itself would be ESRCH.
+		means = fmt.Errorf("%w: %s (kernel module ip_vs_%[2]s)", lvs.ErrNoScheduler, op.Service.Scheduler)
+	}
+	op.Reason = ""
+	if means == nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return fmt.Errorf("%s: %w: %w", op, means, err)
+}

@@ -1,0 +1,177 @@
+//go:build linux
+
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoAnswer is returned, wrapped with the cause, for an op that was sent and
+// whose answer was lost on the way: it may or may not have been done. Reading
+// the table tells.
+var ErrNoAnswer = errors.New("the kernel's answer was lost, the change may be done")
+
+// window is how many requests are in flight at once. The kernel works through
+// all of a sendmsg(2) and queues an answer to each before the call returns, so
+// the answers must fit into the receive buffer: an answer is 36 bytes and counts
+// as 768 (skb->truesize), which makes 48 KiB of the default 208.
+const window = 64
+
+// dumpBuffer is what a read of a dump asks for. The kernel makes the pieces of a
+// dump as large as the largest read so far, up to 32 KiB (netlink_recvmsg), and
+// IPVS finds its place in a virtual server anew for each piece.
+const dumpBuffer = 32 << 10
+
+// dumpTries is how often a dump that was interrupted is begun.
+const dumpTries = 5
+
+// pipe sends many IPVS requests at once on one netlink socket, and reads dumps.
+//
+// cloudflare/ipvs sends a request, waits for its answer, and sends the next:
+// four system calls for a change. What it could offer instead, with the code of
+// this file behind it, is
+//
+//	// Batch does the changes in order and returns their errors in the same
+//	// places. A failed one does not stop those behind it.
+//	func (c *client) Batch(ctx context.Context, changes []Change) []error
+//
+// with a Change of command, Service and Destination.
+type pipe struct {
+	conn   *netlink.Conn
+	family uint16
+}
+
+// request is one IPVS command with its encoded attributes.
+type request struct {
+	command uint8
+	data    attributes
+}
+
+// openPipe finds the IPVS family; the error wraps fs.ErrNotExist without one.
+func openPipe() (*pipe, error) {
+	conn, err := netlink.Dial(genetlink.Protocol, &netlink.Config{MessageBufferSize: dumpBuffer})
+	if err != nil {
+		return nil, err
+	}
+	f, err := genetlink.NewConn(conn).GetFamily(familyName)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	// An error need not repeat its request. Kernels before 4.3 do.
+	if err := conn.SetOption(netlink.CapAcknowledge, true); err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &pipe{conn: conn, family: f.ID}, nil
+}
+
+func (p *pipe) close() error {
+	if p == nil {
+		return nil
+	}
+	return p.conn.Close()
+}
+
+func (p *pipe) message(r request, flags netlink.HeaderFlags) netlink.Message {
+	return netlink.Message{
+		Header: netlink.Header{Type: netlink.HeaderType(p.family), Flags: netlink.Request | flags},
+		Data:   append([]byte{r.command, familyVersion, 0, 0}, r.data...),
+	}
+}
+
+// send does at most window requests, in order, and puts their errors in the
+// same places. It reports whether the socket may be used again: after an answer
+// was lost it may not.
+func (p *pipe) send(reqs []request, errs []error) (usable bool) {
+	msgs := make([]netlink.Message, len(reqs))
+	for i, r := range reqs {
+		msgs[i] = p.message(r, netlink.Acknowledge)
+	}
+	msgs, err := p.conn.SendMessages(msgs)
+	if err != nil {
+		// sendmsg(2) queues the whole datagram or nothing of it.
+		for i := range errs {
+			errs[i] = err
+		}
+		return !errors.Is(err, unix.EBADF)
+	}
+	first := msgs[0].Header.Sequence
+	answered := make([]bool, len(reqs))
+	for left := len(reqs); left > 0; {
+		// Each answer is a datagram of its own, so an error hides no other answer.
+		got, err := p.conn.Receive()
+		var op *netlink.OpError
+		if err != nil && !(errors.As(err, &op) && op.Sequence != 0) {
+			// Not an answer but the socket's own error. ENOBUFS says that some
+			// answers found no room, and not whose.
+			for i := range errs {
+				if !answered[i] {
+					errs[i] = fmt.Errorf("%w: %w", ErrNoAnswer, err)
+				}
+			}
+			return false
+		}
+		seq := uint32(0)
+		switch {
+		case err != nil:
+			seq = op.Sequence
+		case len(got) > 0:
+			seq = got[0].Header.Sequence
+		default:
+			continue
+		}
+		i := seq - first // wraps around as sequence numbers do
+		if i >= uint32(len(reqs)) || answered[i] {
+			continue // of an earlier request
+		}
+		answered[i], errs[i] = true, err
+		left--
+	}
+	return true
+}
+
+// dump calls f with the attribute of that type in each object that a GET
+// command lists. When the kernel says that the table changed under the dump, it
+// begins again, and calls restart before.
+func (p *pipe) dump(ctx context.Context, r request, typ uint16, restart func(), f func(attrs []byte) error) error {
+	for range dumpTries {
+		restart()
+		interrupted, err := p.dumpOnce(r, typ, f)
+		if err != nil || !interrupted {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("dump was interrupted %d times: %w", dumpTries, unix.EINTR)
+}
+
+func (p *pipe) dumpOnce(r request, typ uint16, f func(attrs []byte) error) (interrupted bool, err error) {
+	req, err := p.conn.Send(p.message(r, netlink.Dump))
+	if err != nil {
+		return false, err
+	}
+	var bad error // what does not parse must not leave the rest in the socket
+	for m, err := range p.conn.ReceiveIter() {
+		if err != nil {
+			return false, err
+		}
+		if m.Header.Sequence != req.Header.Sequence || len(m.Data) < 4 || bad != nil {
+			continue
+		}
+		interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
+		bad = each(m.Data[4:], func(t uint16, v []byte) error {
+			if t != typ {
+				return nil
+			}
+			return f(v)
+		})
+	}
+	return interrupted, bad
+}
