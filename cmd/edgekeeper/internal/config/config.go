@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
@@ -119,6 +120,14 @@ type IPVS struct {
 	TCPTimeout    time.Duration
 	TCPFinTimeout time.Duration
 	UDPTimeout    time.Duration
+
+	Sync *ConnectionSync // nil: connections are not synchronized
+}
+
+// ConnectionSync lets established connections outlive a failover.
+type ConnectionSync struct {
+	Instance string // the VRRP instance whose master sends, and whose backups take
+	Sync     lvs.SyncConfig
 }
 
 // VRRP is one virtual router of this host.

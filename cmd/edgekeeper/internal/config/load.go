@@ -133,5 +133,6 @@ func (c *checker) config() *Config {
 	cfg.Instances = c.instances()
 	cfg.VirtualServers = c.virtualServers(c.sources())
 	cfg.Notify = c.notify(cfg.Instances)
+	cfg.IPVS.Sync = c.connectionSync(cfg)
 	return cfg
 }

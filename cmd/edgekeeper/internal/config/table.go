@@ -1,6 +1,11 @@
 package config
 
-import "github.com/edgekeeper/edgekeeper/discovery"
+import (
+	"strconv"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
 
 // root is the whole language: what may stand at the top of a file.
 var root = &blockType{
@@ -90,10 +95,30 @@ var ipvsType = &blockType{
 		{name: "tcp_fin_timeout", kind: duration, def: "0s", defText: "the kernel's", lo: 0, hi: maxDelay * 31, unit: second, doc: "The same after a FIN. `\"0s\"` leaves the kernel's (2 minutes)."},
 		{name: "udp_timeout", kind: duration, def: "0s", defText: "the kernel's", lo: 0, hi: maxDelay * 31, unit: second, doc: "The same for UDP. `\"0s\"` leaves the kernel's (5 minutes)."},
 	},
+	blocks: []*blockType{connectionSyncType},
 	sample: `ipvs {
   tcp_timeout               = "15m"
   expire_quiescent_template = true
+
+  connection_sync {
+    interface = "eth1"
+  }
 }`,
+}
+
+var connectionSyncType = &blockType{
+	name: "connection_sync", single: true,
+	doc: "Lets established connections outlive a failover: the master tells the backups of its connections, by the kernel's synchronization daemon (`ipvsadm --start-daemon`). Without the block the daemons are left alone. " +
+		"The kernel does not synchronize a table with tunnels between address families.",
+	args: []argument{
+		{name: "interface", kind: text, required: true, doc: "The network interface that has the traffic, best one between directors only: it is neither encrypted nor authenticated."},
+		{name: "vrrp", kind: text, defText: "the only `vrrp` block", doc: "The instance whose role is followed: its master sends, its backups take."},
+		{name: "id", kind: number, def: "0", defText: "the instance's `virtual_router_id`", lo: 0, hi: 255, doc: "Tells apart directors that share a network, the same on all of a site. A director with 0 takes connections of any id."},
+		{name: "group", kind: text, def: lvs.SyncGroup().String(), doc: "Multicast group, the same on all. An IPv4 group needs an IPv4 address on the interface."},
+		{name: "port", kind: number, def: strconv.Itoa(lvs.SyncPort), lo: 1, hi: maxPort, doc: "UDP port, the same on all."},
+		{name: "ttl", kind: number, def: strconv.Itoa(lvs.SyncTTL), lo: 1, hi: 255, doc: "Routers that a message may cross, plus one."},
+		{name: "max_length", kind: number, def: "0", defText: "what the interface's MTU takes", lo: 1, hi: maxPort, doc: "Bytes of the longest message. The kernel cuts it to what fits."},
+	},
 }
 
 var realServerAgentType = &blockType{

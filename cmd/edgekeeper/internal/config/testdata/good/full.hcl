@@ -38,6 +38,16 @@ ipvs {
   tcp_timeout               = "30m"
   tcp_fin_timeout           = "30s"
   udp_timeout               = "10s"
+
+  connection_sync {
+    interface  = "eth1"
+    vrrp       = "v2"
+    id         = 7
+    group      = "224.0.0.82"
+    port       = 9000
+    ttl        = 3
+    max_length = 1200
+  }
 }
 
 real_server_agent {
