@@ -130,6 +130,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 	tasks.Go(func() error { return a.checks.Run(work, a.verdict) })
 	if a.kernel.reconciler != nil {
 		tasks.Go(func() error { return a.kernel.reconciler.Run(work) })
+		tasks.Go(func() error { a.kernel.sync.run(work); return nil })
 	}
 	if t := a.cfg.Telemetry; t != nil {
 		tasks.Go(func() error { return a.serveTelemetry(work, t.Address.String()) })

@@ -42,7 +42,9 @@ func (k *kernel) SetTimeouts(t lvs.Timeouts) error {
 	k.timeouts = t
 	return nil
 }
-func (k *kernel) Close() error { return nil }
+func (k *kernel) SyncDaemons(context.Context) ([]lvs.SyncDaemon, error) { return nil, nil }
+func (k *kernel) ApplySync(context.Context, lvs.SyncOp) error           { return nil }
+func (k *kernel) Close() error                                          { return nil }
 
 // site is a director under test: a folder, a fake kernel, and web servers that
 // are sockets of this process.

@@ -18,6 +18,7 @@ import (
 // IPVS is the kernel's table as the director uses it; lvs/kernel has the real one.
 type IPVS interface {
 	reconcile.Driver
+	SyncKernel
 	Connections(ctx context.Context, filter lvs.ConnectionFilter) ([]lvs.Connection, error)
 	Timeouts() (lvs.Timeouts, error)
 	SetTimeouts(lvs.Timeouts) error
@@ -32,7 +33,8 @@ type dataplane struct {
 	ipvs       IPVS // nil: no virtual server is configured
 	reconciler *reconcile.Reconciler
 	tuned      *tuned
-	recorded   []lvs.Key // ours, by the record of an earlier run
+	sync       *syncFollower // of use only with IPVS
+	recorded   []lvs.Key     // ours, by the record of an earlier run
 
 	mu     sync.Mutex
 	drift  string                // the last repair
@@ -58,7 +60,7 @@ func (k *dataplane) open(ctx context.Context, p Platform, cfg *config.Config, lo
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read IPVS table at start: %w", err), ipvs.Close())
 	}
-	k.ipvs = ipvs
+	k.ipvs, k.sync.kernel = ipvs, ipvs
 	// Ops are events already; of the rest, what goes wrong is worth a line.
 	k.reconciler = reconcile.New(ipvs, reconcile.Config{OnChange: k.changed, Log: slog.New(atLeast{slog.LevelWarn, log.Handler()})})
 	return have.Table, nil
@@ -138,6 +140,9 @@ func (k *dataplane) apply(cfg *config.Config) {
 	if err := k.setTimeouts(lvs.Timeouts{TCP: cfg.IPVS.TCPTimeout, TCPFin: cfg.IPVS.TCPFinTimeout, UDP: cfg.IPVS.UDPTimeout}); err != nil {
 		k.event("ipvs", "timeouts", err.Error())
 	}
+	// Recorded before the daemon starts, and until it is stopped at the end.
+	k.store.record.Sync = k.store.record.Sync || cfg.IPVS.Sync != nil
+	k.sync.set(cfg.IPVS.Sync, k.store.record.Sync)
 	k.store.record.Keep = cfg.OnStop == config.Keep
 	if err := k.store.writeRecord(); err != nil {
 		k.event("agent", "state", err.Error())
@@ -178,6 +183,14 @@ func or(a, b time.Duration) time.Duration {
 // was changed is put back; kept, it stays for the next start.
 func (k *dataplane) close(ctx context.Context, release bool) error {
 	var errs []error
+	if k.ipvs != nil && k.store.record.Sync {
+		err := k.sync.stop(ctx)
+		if err == nil {
+			k.store.record.Sync = false
+			err = k.store.writeRecord()
+		}
+		errs = append(errs, err)
+	}
 	if release {
 		if k.ipvs != nil {
 			errs = append(errs, k.reconciler.Release(ctx), k.setTimeouts(lvs.Timeouts{}))
@@ -202,6 +215,11 @@ func release(ctx context.Context, p Platform, log *slog.Logger, record kernelRec
 		return err
 	}
 	defer func() { err = errors.Join(err, ipvs.Close()) }()
+	if record.Sync {
+		if err := stopSync(ctx, ipvs); err != nil {
+			return err
+		}
+	}
 	r := reconcile.New(ipvs, reconcile.Config{Log: log})
 	owned := map[lvs.Key]bool{}
 	for _, key := range record.Services {

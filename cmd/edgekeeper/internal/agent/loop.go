@@ -84,7 +84,7 @@ func newAgent(opts Options, st *store) *agent {
 		settled:    time.NewTimer(time.Hour),
 	}
 	a.settled.Stop()
-	a.kernel = &dataplane{store: st, event: a.event}
+	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers = &routers{agent: a}
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
 	return a

@@ -158,6 +158,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 func (a *agent) role(name string, role instance.Role) {
 	a.event("vrrp", name, fmt.Sprintf("%s, was %s: %s", role.State, role.Previous, role.Reason))
 	a.tellRole(name, role)
+	a.kernel.sync.role(name, role.State)
 }
 
 // priorities applies the KV's priorities.

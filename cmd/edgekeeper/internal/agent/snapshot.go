@@ -108,6 +108,7 @@ func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {
 			Service: d.ID.Key.String(), Server: d.ID.Addr.String(), Since: d.Since, Until: d.Deadline, Active: d.Active,
 		})
 	}
+	out.Sync = k.sync.status()
 	if k.ipvs != nil {
 		if t, err := k.ipvs.Timeouts(); err == nil {
 			out.Timeouts = &control.Timeouts{TCP: t.TCP.Seconds(), TCPFin: t.TCPFin.Seconds(), UDP: t.UDP.Seconds()}

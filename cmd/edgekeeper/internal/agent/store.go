@@ -24,6 +24,7 @@ type kernelRecord struct {
 	Keep     bool          `json:"keep"`            // on_stop = "keep"
 	Services []lvs.Key     `json:"virtual_servers"` // ours to remove
 	Timeouts *lvs.Timeouts `json:"timeouts_before,omitempty"`
+	Sync     bool          `json:"sync_daemon,omitempty"` // a connection-synchronization daemon may run
 }
 
 // store is the state folder of a running director.

@@ -126,6 +126,19 @@ type IPVS struct {
 	LastDrift string            `json:"last_drift,omitempty"`
 	Timeouts  *Timeouts         `json:"timeouts,omitempty"`
 	Draining  []Draining        `json:"draining,omitempty"`
+	Sync      *Sync             `json:"connection_sync,omitempty"` // nil: not configured
+}
+
+// Sync is the connection-synchronization daemon, as the kernel shows it.
+type Sync struct {
+	State     string     `json:"state"`    // master, backup, off
+	Instance  string     `json:"instance"` // the VRRP instance whose role it follows
+	Interface string     `json:"interface"`
+	ID        uint8      `json:"id"`
+	Group     netip.Addr `json:"group"`
+	Port      uint16     `json:"port"`
+	MaxLength uint16     `json:"max_length,omitempty"` // bytes of a message
+	Error     string     `json:"error,omitempty"`
 }
 
 // Adopted is what was found in the kernel at start, and what was changed of it.

@@ -30,6 +30,9 @@ func Status(w io.Writer, s control.Snapshot) error {
 	if t := s.IPVS.Timeouts; t != nil {
 		fmt.Fprintf(w, "Timeouts: tcp %gs, tcp fin %gs, udp %gs\n", t.TCP, t.TCPFin, t.UDP)
 	}
+	if c := s.IPVS.Sync; c != nil {
+		fmt.Fprintf(w, "Connection sync: %s, after %s, on %s, id %d, %s port %d\n", c.State, c.Instance, c.Interface, c.ID, c.Group, c.Port)
+	}
 	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
 	if len(s.Notify) > 0 {
 		fmt.Fprintln(w)
@@ -111,6 +114,9 @@ func Notes(s control.Snapshot) []string {
 		if n.Failing {
 			add("notify %s fails: %s", n.Name, firstLine(n.LastError))
 		}
+	}
+	if c := s.IPVS.Sync; c != nil && c.Error != "" {
+		add("connection sync: %s", c.Error)
 	}
 	for _, c := range s.Sysctls {
 		if c.Error != "" {
