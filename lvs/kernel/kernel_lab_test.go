@@ -28,6 +28,11 @@ func openLab(t *testing.T) *kernel.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Without a single route the kernel takes every address for a broadcast one,
+	// and refuses it as a real server.
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("ip: %v: %s", err, out)
+	}
 	empty := func(ctx context.Context) {
 		o, err := d.Table(ctx)
 		if err != nil {

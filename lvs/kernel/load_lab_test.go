@@ -5,6 +5,7 @@ package kernel_test
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -22,15 +23,18 @@ func BenchmarkLabLoad(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer d.Close()
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		b.Fatalf("ip: %v: %s", err, out)
+	}
 	for _, shape := range []struct{ services, dests int }{{1000, 10}, {100, 100}, {10, 1000}} {
 		b.Run(fmt.Sprintf("%dx%d", shape.services, shape.dests), func(b *testing.B) {
 			want := func(weight uint32) lvs.Desired {
 				out := lvs.Desired{Pools: map[lvs.Key]lvs.Want{}, Owned: map[lvs.Key]bool{}}
 				for i := range shape.services {
-					s := lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), Port: 80}, Scheduler: "wrr"}
+					s := lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), 1 + byte(i)}), Port: 80}, Scheduler: "wrr"}
 					dests := make([]lvs.Dest, shape.dests)
 					for j := range dests {
-						dests[j] = lvs.Dest{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, byte(j >> 8), byte(j)}), 80), Weight: weight}
+						dests[j] = lvs.Dest{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, byte(j >> 8), 1 + byte(j)}), 80), Weight: weight}
 					}
 					out.Owned[s.Key] = true
 					out.Pools[s.Key] = lvs.Want{Pool: lvs.NewPool(s, dests...)}

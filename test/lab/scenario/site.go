@@ -337,6 +337,10 @@ type Status struct {
 		} `json:"adopted"`
 		Drift     int    `json:"drift"`
 		LastDrift string `json:"last_drift"`
+		Sync      struct {
+			State string `json:"state"`
+			Error string `json:"error"`
+		} `json:"connection_sync"`
 	} `json:"ipvs"`
 	KV struct {
 		Rejected []string `json:"rejected"`
