@@ -12,9 +12,9 @@
 // short grace.
 //
 // Order of a stop: mastership is handed over, the addresses go, and only then
-// the sources end, the IPVS table is released (or kept, as on_stop says) and the
-// kernel's settings are put back. Notifications are delivered meanwhile, for two
-// seconds at most.
+// the sources end, the connection-sync daemon stops, the IPVS table is released
+// (or kept, as on_stop says) and the kernel's settings are put back.
+// Notifications are delivered meanwhile, for two seconds at most.
 package agent
 
 import (
