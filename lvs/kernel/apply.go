@@ -104,32 +104,32 @@ func (d *Driver) send(ops []lvs.Op, errs []error) {
 
 // encode makes the request of an op.
 func encode(op lvs.Op) (request, error) {
-	r := request{data: make(attributes, 0, 192)}
 	s := toService(op.Service)
+	var r request
 	switch op.Verb {
 	case lvs.AddService:
-		r.command = cmdNewService
-		r.data.service(s, true)
+		r = newRequest(cmdNewService)
+		r.service(s, true)
 	case lvs.SetService:
-		r.command = cmdSetService
-		r.data.service(s, true)
+		r = newRequest(cmdSetService)
+		r.service(s, true)
 	case lvs.RemoveService:
-		r.command = cmdDelService
-		r.data.service(s, false)
+		r = newRequest(cmdDelService)
+		r.service(s, false)
 	case lvs.AddDest:
-		r.command = cmdNewDest
-		r.data.service(s, false)
-		r.data.dest(toDest(op.Dest), true)
+		r = newRequest(cmdNewDest)
+		r.service(s, false)
+		r.dest(toDest(op.Dest), true)
 	case lvs.SetDest:
-		r.command = cmdSetDest
-		r.data.service(s, false)
-		r.data.dest(toDest(op.Dest), true)
+		r = newRequest(cmdSetDest)
+		r.service(s, false)
+		r.dest(toDest(op.Dest), true)
 	case lvs.RemoveDest:
-		r.command = cmdDelDest
-		r.data.service(s, false)
-		r.data.dest(toDest(op.Dest), false)
+		r = newRequest(cmdDelDest)
+		r.service(s, false)
+		r.dest(toDest(op.Dest), false)
 	default:
-		return request{}, fmt.Errorf("%w: verb %s", fs.ErrInvalid, op.Verb)
+		return nil, fmt.Errorf("%w: verb %s", fs.ErrInvalid, op.Verb)
 	}
 	return r, nil
 }

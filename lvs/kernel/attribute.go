@@ -9,7 +9,6 @@ import (
 	"net/netip"
 
 	"github.com/cloudflare/ipvs"
-	"github.com/mdlayher/netlink/nlenc"
 )
 
 // Of include/uapi/linux/ip_vs.h; cloudflare/ipvs keeps its own copy internal.
@@ -96,11 +95,48 @@ func (a *attributes) bytes(typ uint16, b ...byte) {
 	a.close(at)
 }
 
-func (a *attributes) u16(typ uint16, v uint16) { a.bytes(typ, nlenc.Uint16Bytes(v)...) }
-func (a *attributes) u32(typ uint16, v uint32) { a.bytes(typ, nlenc.Uint32Bytes(v)...) }
+func (a *attributes) u8(typ uint16, v uint8) {
+	at := a.open(typ)
+	*a = append(*a, v)
+	a.close(at)
+}
+
+func (a *attributes) u16(typ uint16, v uint16) {
+	at := a.open(typ)
+	*a = binary.NativeEndian.AppendUint16(*a, v)
+	a.close(at)
+}
+
+func (a *attributes) u32(typ uint16, v uint32) {
+	at := a.open(typ)
+	*a = binary.NativeEndian.AppendUint32(*a, v)
+	a.close(at)
+}
 
 // port is in network order.
-func (a *attributes) port(typ uint16, v uint16) { a.bytes(typ, byte(v>>8), byte(v)) }
+func (a *attributes) port(typ uint16, v uint16) {
+	at := a.open(typ)
+	*a = binary.BigEndian.AppendUint16(*a, v)
+	a.close(at)
+}
+
+func (a *attributes) addr(typ uint16, v netip.Addr) {
+	at := a.open(typ)
+	if v.Is4() {
+		b := v.As4()
+		*a = append(*a, b[:]...)
+	} else {
+		b := v.As16()
+		*a = append(*a, b[:]...)
+	}
+	a.close(at)
+}
+
+func (a *attributes) text(typ uint16, v string) {
+	at := a.open(typ)
+	*a = append(append(*a, v...), 0)
+	a.close(at)
+}
 
 // service writes what names a virtual server; full adds what describes it,
 // which the kernel wants for adding and setting only (ip_vs_genl_parse_service).
@@ -111,13 +147,16 @@ func (a *attributes) service(s ipvs.Service, full bool) {
 		a.u32(svcMark, s.FWMark)
 	} else {
 		a.u16(svcProtocol, uint16(s.Protocol))
-		a.bytes(svcAddr, s.Address.AsSlice()...)
+		a.addr(svcAddr, s.Address)
 		a.port(svcPort, s.Port)
 	}
 	if full {
-		a.bytes(svcScheduler, append([]byte(s.Scheduler), 0)...)
+		a.text(svcScheduler, s.Scheduler)
 		// struct ip_vs_flags: the flags, and a mask of those to set.
-		a.bytes(svcFlags, append(nlenc.Uint32Bytes(uint32(s.Flags)), 0xff, 0xff, 0xff, 0xff)...)
+		flags := a.open(svcFlags)
+		*a = binary.NativeEndian.AppendUint32(*a, uint32(s.Flags))
+		*a = append(*a, 0xff, 0xff, 0xff, 0xff)
+		a.close(flags)
 		a.u32(svcTimeout, s.Timeout)
 		if s.Family == ipvs.INET6 {
 			a.u32(svcNetmask, uint32(max(s.Netmask.Bits(), 0))) // a prefix length
@@ -131,14 +170,14 @@ func (a *attributes) service(s ipvs.Service, full bool) {
 func (a *attributes) dest(d ipvs.Destination, full bool) {
 	at := a.open(attrDest)
 	a.u16(destFamily, uint16(d.Family))
-	a.bytes(destAddr, d.Address.AsSlice()...)
+	a.addr(destAddr, d.Address)
 	a.port(destPort, d.Port)
 	if full {
 		a.u32(destForward, uint32(d.FwdMethod))
 		a.u32(destWeight, d.Weight)
 		a.u32(destUpper, d.UpperThreshold)
 		a.u32(destLower, d.LowerThreshold)
-		a.bytes(destTunType, byte(d.TunnelType))
+		a.u8(destTunType, uint8(d.TunnelType))
 		a.port(destTunPort, d.TunnelPort)
 		a.u16(destTunFlags, uint16(d.TunnelFlags))
 	}

@@ -49,15 +49,17 @@ func (s *socket) Send(m netlink.Message) error { return s.SendMessages([]netlink
 
 func (s *socket) SendMessages(msgs []netlink.Message) error {
 	s.sends = append(s.sends, len(msgs))
-	for _, m := range msgs {
+	for i, m := range msgs {
 		if m.Header.Flags&netlink.Dump == netlink.Dump {
 			s.dump(m)
 			continue
 		}
-		if s.stray {
+		if s.stray && i == 0 {
 			s.answer(m.Header.Sequence-1, unix.EIO)
 		}
-		s.answer(m.Header.Sequence, s.do(m))
+		if e := s.do(m); e != 0 || m.Header.Flags&netlink.Acknowledge != 0 {
+			s.answer(m.Header.Sequence, e)
+		}
 	}
 	return nil
 }

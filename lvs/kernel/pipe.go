@@ -18,9 +18,9 @@ import (
 var ErrNoAnswer = errors.New("the kernel's answer was lost, the change may be done")
 
 // window is how many requests are in flight at once. The kernel works through
-// all of a sendmsg(2) and queues an answer to each before the call returns, so
-// the answers must fit into the receive buffer: an answer is 36 bytes and counts
-// as 768 (skb->truesize), which makes 48 KiB of the default 208.
+// all of a sendmsg(2) before the call returns, and queues the answers, so these
+// must fit into the receive buffer: an answer is 36 bytes and counts as 768
+// (skb->truesize), which makes 48 KiB of the default 208 when all have one.
 const window = 64
 
 // dumpBuffer is what a read of a dump asks for. The kernel makes the pieces of a
@@ -47,10 +47,12 @@ type pipe struct {
 	family uint16
 }
 
-// request is one IPVS command with its encoded attributes.
-type request struct {
-	command uint8
-	data    attributes
+// request is one IPVS command: the generic netlink header, and attributes.
+type request = attributes
+
+// newRequest begins one, with room for what a change takes.
+func newRequest(command uint8) request {
+	return append(make(request, 0, 192), command, familyVersion, 0, 0)
 }
 
 // openPipe finds the IPVS family; the error wraps fs.ErrNotExist without one.
@@ -80,18 +82,26 @@ func (p *pipe) close() error {
 func (p *pipe) message(r request, flags netlink.HeaderFlags) netlink.Message {
 	return netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(p.family), Flags: netlink.Request | flags},
-		Data:   append([]byte{r.command, familyVersion, 0, 0}, r.data...),
+		Data:   r,
 	}
 }
 
 // send does at most window requests, in order, and puts their errors in the
 // same places. It reports whether the socket may be used again: after an answer
 // was lost it may not.
+//
+// The kernel does the requests one after the other and answers those that fail,
+// and those that ask for it (netlink_rcv_skb). Only the last asks, which spares
+// most of the answers: when its answer has come, a request without one is done.
+// No error can be lost in silence, for an answer that finds no room or no memory
+// puts ENOBUFS on the socket at that moment, and so before the last answer is
+// read (netlink_overrun, netlink_ack).
 func (p *pipe) send(reqs []request, errs []error) (usable bool) {
 	msgs := make([]netlink.Message, len(reqs))
 	for i, r := range reqs {
-		msgs[i] = p.message(r, netlink.Acknowledge)
+		msgs[i] = p.message(r, 0)
 	}
+	msgs[len(msgs)-1].Header.Flags |= netlink.Acknowledge
 	msgs, err := p.conn.SendMessages(msgs)
 	if err != nil {
 		// sendmsg(2) queues the whole datagram or nothing of it.
@@ -100,9 +110,9 @@ func (p *pipe) send(reqs []request, errs []error) (usable bool) {
 		}
 		return !errors.Is(err, unix.EBADF)
 	}
-	first := msgs[0].Header.Sequence
-	answered := make([]bool, len(reqs))
-	for left := len(reqs); left > 0; {
+	first, last := msgs[0].Header.Sequence, uint32(len(reqs)-1)
+	var failed [window]bool
+	for {
 		// Each answer is a datagram of its own, so an error hides no other answer.
 		got, err := p.conn.Receive()
 		var op *netlink.OpError
@@ -110,7 +120,7 @@ func (p *pipe) send(reqs []request, errs []error) (usable bool) {
 			// Not an answer but the socket's own error. ENOBUFS says that some
 			// answers found no room, and not whose.
 			for i := range errs {
-				if !answered[i] {
+				if !failed[i] {
 					errs[i] = fmt.Errorf("%w: %w", ErrNoAnswer, err)
 				}
 			}
@@ -126,13 +136,14 @@ func (p *pipe) send(reqs []request, errs []error) (usable bool) {
 			continue
 		}
 		i := seq - first // wraps around as sequence numbers do
-		if i >= uint32(len(reqs)) || answered[i] {
+		if i > last {
 			continue // of an earlier request
 		}
-		answered[i], errs[i] = true, err
-		left--
+		failed[i], errs[i] = err != nil, err
+		if i == last {
+			return true
+		}
 	}
-	return true
 }
 
 // dump calls f with the attribute of that type in each object that a GET

@@ -29,7 +29,7 @@ const (
 // SyncDaemons lists the connection-synchronization daemons that run, of whoever
 // started them: at most one of each state.
 func (d *Driver) SyncDaemons(context.Context) ([]lvs.SyncDaemon, error) {
-	msgs, err := d.execute(request{command: cmdGetDaemon}, netlink.Dump)
+	msgs, err := d.execute(cmdGetDaemon, nil, netlink.Dump)
 	if err != nil {
 		return nil, fmt.Errorf("list sync daemons: %w", err)
 	}
@@ -53,12 +53,13 @@ func (d *Driver) SyncDaemons(context.Context) ([]lvs.SyncDaemon, error) {
 // ApplySync starts or stops a daemon. One to stop that does not run, and one to
 // start that runs already, is an error: lvs.ErrNotFound, lvs.ErrExists.
 func (d *Driver) ApplySync(_ context.Context, op lvs.SyncOp) error {
-	r := request{command: cmdDelDaemon}
+	command := uint8(cmdDelDaemon)
 	if op.Start {
-		r.command = cmdNewDaemon
+		command = cmdNewDaemon
 	}
-	r.data.daemon(op)
-	_, err := d.execute(r, netlink.Acknowledge)
+	var data attributes
+	data.daemon(op)
+	_, err := d.execute(command, data, netlink.Acknowledge)
 	switch {
 	case err == nil:
 		return nil
@@ -78,14 +79,14 @@ func (d *Driver) ApplySync(_ context.Context, op lvs.SyncOp) error {
 
 // execute asks for the family's number each time: it changes when the module is
 // unloaded and loaded.
-func (d *Driver) execute(r request, flags netlink.HeaderFlags) ([]genetlink.Message, error) {
+func (d *Driver) execute(command uint8, data attributes, flags netlink.HeaderFlags) ([]genetlink.Message, error) {
 	d.syncMu.Lock()
 	defer d.syncMu.Unlock()
 	f, err := d.sync.GetFamily(familyName)
 	if err != nil {
 		return nil, err
 	}
-	m := genetlink.Message{Header: genetlink.Header{Command: r.command, Version: familyVersion}, Data: r.data}
+	m := genetlink.Message{Header: genetlink.Header{Command: command, Version: familyVersion}, Data: data}
 	return d.sync.Execute(m, f.ID, netlink.Request|flags)
 }
 
@@ -94,13 +95,13 @@ func (a *attributes) daemon(op lvs.SyncOp) {
 	at := a.open(attrDaemon)
 	a.u32(daemonState, uint32(s.State))
 	if op.Start {
-		a.bytes(daemonInterface, append([]byte(s.Interface), 0)...)
+		a.text(daemonInterface, s.Interface)
 		a.u32(daemonID, uint32(s.ID))
 		switch {
 		case s.Group.Is4():
-			a.bytes(daemonGroup, s.Group.AsSlice()...)
+			a.addr(daemonGroup, s.Group)
 		case s.Group.Is6():
-			a.bytes(daemonGroup6, s.Group.AsSlice()...)
+			a.addr(daemonGroup6, s.Group)
 		}
 		if s.MaxLength != 0 {
 			a.u16(daemonMaxLength, s.MaxLength)
@@ -109,7 +110,7 @@ func (a *attributes) daemon(op lvs.SyncOp) {
 			a.u16(daemonPort, s.Port)
 		}
 		if s.TTL != 0 {
-			a.bytes(daemonTTL, s.TTL)
+			a.u8(daemonTTL, s.TTL)
 		}
 	}
 	a.close(at)

@@ -12,7 +12,7 @@ import (
 
 func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 	var services []ipvs.ServiceExtended
-	err := p.dump(ctx, request{command: cmdGetService}, attrService, func() { services = services[:0] }, func(b []byte) error {
+	err := p.dump(ctx, newRequest(cmdGetService), attrService, func() { services = services[:0] }, func(b []byte) error {
 		s, err := decodeService(b)
 		services = append(services, s)
 		return err
@@ -31,8 +31,8 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 			return lvs.Observed{}, fmt.Errorf("read real servers: %w", err)
 		}
 		svc := fromService(s.Service)
-		r := request{command: cmdGetDest}
-		r.data.service(s.Service, false)
+		r := newRequest(cmdGetDest)
+		r.service(s.Service, false)
 		err := p.dump(ctx, r, attrDest, func() { dests = dests[:0] }, func(b []byte) error {
 			d, err := decodeDest(b, s.Family)
 			dests = append(dests, d)
