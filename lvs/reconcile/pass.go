@@ -307,6 +307,9 @@ func (r *Reconciler) record(c *Change) {
 			level = slog.LevelDebug // said already
 		}
 	}
-	r.cfg.Log.Log(context.Background(), level, msg, "op", c.Op.String(), "result", c.Result.String(), "err", c.Err)
+	// Putting ten thousand ops in words for nobody is a good part of the work.
+	if ctx := context.Background(); r.cfg.Log.Enabled(ctx, level) {
+		r.cfg.Log.Log(ctx, level, msg, "op", c.Op.String(), "result", c.Result.String(), "err", c.Err)
+	}
 	r.cfg.OnChange(*c)
 }

@@ -101,7 +101,9 @@ func loadReal(i int) string { return fmt.Sprintf("10.98.%d.%d", i/250, 1+i%250) 
 
 func loadHCL() string {
 	var b strings.Builder
-	b.WriteString("router_id = \"lvs1\"\nipvs {\n  manage_sysctls = false\n}\n")
+	// A line per real server, as by default, would go to the results folder one by
+	// one: milliseconds each from within a guest.
+	b.WriteString("router_id = \"lvs1\"\nlog_level = \"warn\"\nipvs {\n  manage_sysctls = false\n}\n")
 	for i := range loadServices {
 		fmt.Fprintf(&b, "virtual_server \"v%d\" {\n  address   = \"%s:80\"\n  scheduler = \"wrr\"\n", i, loadVIP(i))
 		for j := range loadServers {

@@ -23,7 +23,7 @@ func (h *history) add(kind, object, text string) control.Event {
 	defer h.mu.Unlock()
 	h.seq++
 	e := control.Event{Seq: h.seq, At: time.Now(), Kind: kind, Object: object, Text: text}
-	if len(h.events) >= maxEvents {
+	if len(h.events) >= 2*maxEvents { // seldom, so that an event costs no move of all
 		h.events = slices.Delete(h.events, 0, len(h.events)-maxEvents+1)
 	}
 	h.events = append(h.events, e)
@@ -34,8 +34,9 @@ func (h *history) add(kind, object, text string) control.Event {
 func (h *history) since(seq uint64) []control.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(h.events, seq+1, func(e control.Event, seq uint64) int { return int(e.Seq) - int(seq) })
-	return slices.Clone(h.events[i:])
+	kept := h.events[max(0, len(h.events)-maxEvents):]
+	i, _ := slices.BinarySearchFunc(kept, seq+1, func(e control.Event, seq uint64) int { return int(e.Seq) - int(seq) })
+	return slices.Clone(kept[i:])
 }
 
 // event records that something changed, and why, and logs it.

@@ -209,7 +209,6 @@ func (a *agent) decide() {
 		}
 	}
 	a.memory = memory
-	a.explain(before)
 
 	a.checks.Set(checks)
 	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
@@ -222,6 +221,9 @@ func (a *agent) decide() {
 	if a.kernel.reconciler != nil {
 		a.kernel.reconciler.Set(want)
 	}
+	// The table first, the words after: a line per real server on a slow log must
+	// not keep ten thousand of them from serving.
+	a.explain(before)
 	a.remember()
 }
 
