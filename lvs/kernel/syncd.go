@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"github.com/mdlayher/genetlink"
@@ -25,6 +26,9 @@ const (
 	daemonPort      = 7
 	daemonTTL       = 8
 )
+
+// syncTimeout bounds the wait for the kernel's answer about daemons.
+const syncTimeout = 2 * time.Second
 
 // SyncDaemons lists the connection-synchronization daemons that run, of whoever
 // started them: at most one of each state.
@@ -82,6 +86,11 @@ func (d *Driver) ApplySync(_ context.Context, op lvs.SyncOp) error {
 func (d *Driver) execute(command uint8, data attributes, flags netlink.HeaderFlags) ([]genetlink.Message, error) {
 	d.syncMu.Lock()
 	defer d.syncMu.Unlock()
+	// The answer is there when the request was taken. One that never comes must
+	// not keep a director from stopping.
+	if err := d.sync.SetDeadline(time.Now().Add(syncTimeout)); err != nil {
+		return nil, err
+	}
 	f, err := d.sync.GetFamily(familyName)
 	if err != nil {
 		return nil, err

@@ -143,6 +143,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 		a.log.Info("stopping: handing over")
 	case <-work.Done(): // a task failed
 	}
+	a.kernel.sync.leave()
 	a.routers.stop(context.WithoutCancel(ctx))
 	telling.Go(func() {
 		a.flush(context.WithoutCancel(ctx))

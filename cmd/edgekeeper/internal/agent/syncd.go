@@ -38,6 +38,7 @@ type syncFollower struct {
 	cfg     *config.ConnectionSync
 	ours    bool // the daemons are ours to start and stop
 	renew   bool // the daemon is to be started anew
+	leaving bool // roles count no more
 	roles   map[string]vrrp.State
 	running []lvs.SyncDaemon // as last seen
 	settled *lvs.SyncDaemon  // what the last pass found or brought about
@@ -63,10 +64,22 @@ func (f *syncFollower) set(cfg *config.ConnectionSync, ours bool) {
 func (f *syncFollower) role(instance string, state vrrp.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.leaving {
+		return
+	}
 	f.roles[instance] = state
 	if f.cfg != nil && f.cfg.Instance == instance {
 		f.poke()
 	}
+}
+
+// leave comes before the routers stop. A master that hands over goes on sending
+// what the next one lacks, until stop; it does not take up a backup's daemon for
+// the blink of an eye.
+func (f *syncFollower) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leaving = true
 }
 
 func (f *syncFollower) poke() {

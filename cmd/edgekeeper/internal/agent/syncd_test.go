@@ -110,6 +110,9 @@ func TestSyncFollowsTheRole(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 
+		f.leave()
+		f.role("VI_1", vrrp.Backup)
+		runs("handing over", "master on eth1 max 1200")
 		cancel()
 		synctest.Wait()
 		if err := f.stop(t.Context()); err != nil {
