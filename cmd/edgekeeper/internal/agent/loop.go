@@ -15,6 +15,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/discovery/check"
 	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
 // A burst of changes settles for settleMin; a stream of them is acted upon
@@ -42,6 +43,8 @@ type agent struct {
 	routers *routers
 	running sync.WaitGroup // sources
 	begun   time.Time
+
+	guardian *guardian.Keeper // nil: none
 
 	// Owned by the loop.
 	cfg         *config.Config
@@ -83,6 +86,7 @@ func newAgent(opts Options, st *store) *agent {
 	a.settled.Stop()
 	a.kernel = &dataplane{store: st, event: a.event}
 	a.routers = &routers{agent: a}
+	a.guardian = a.makeGuardian()
 	return a
 }
 

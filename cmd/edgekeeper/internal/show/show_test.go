@@ -49,9 +49,10 @@ func troubled() control.Snapshot {
 				server("61.139.2.6:80", "", discovery.Entering, 1, "tcp check has not answered yet", nil),
 			},
 		}},
-		IPVS:    control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 2, "set-dest": 1}, Drift: 1, LastDrift: "add tcp 61.139.2.1:80", Adopted: control.Adopted{Services: 1, Servers: 2}, Timeouts: &control.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}},
-		Sources: []control.SourceStatus{{Source: "consul", Query: "consul service web", Error: "403 ACL denied"}},
-		KV:      control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
+		Guardian: &control.Guardian{PID: 4711, Restarts: 1, Armed: []string{"VI_1"}, Error: "VI_2: can take addresses off, but not send priority 0: no such interface"},
+		IPVS:     control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 2, "set-dest": 1}, Drift: 1, LastDrift: "add tcp 61.139.2.1:80", Adopted: control.Adopted{Services: 1, Servers: 2}, Timeouts: &control.Timeouts{TCP: 900, TCPFin: 120, UDP: 300}},
+		Sources:  []control.SourceStatus{{Source: "consul", Query: "consul service web", Error: "403 ACL denied"}},
+		KV:       control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
 	}
 }
 
