@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
 func directorCommand() *cli.Command {
@@ -35,10 +37,23 @@ func directorCommand() *cli.Command {
 			defer signal.Stop(hup)
 			return agent.Run(c.Context, agent.Options{
 				Path: path, Config: cfg, Reload: hup,
-				Load: func() (*config.Config, error) { return config.Load(path, os.Getenv) },
-				Log:  logger(c.App.ErrWriter, cfg.Log),
+				Load:     func() (*config.Config, error) { return config.Load(path, os.Getenv) },
+				Guardian: func() *exec.Cmd { return guardian.Command(guardianName) },
+				Log:      logger(c.App.ErrWriter, cfg.Log),
 			})
 		},
+	}
+}
+
+// guardianName is the command that a director starts itself with.
+const guardianName = "guardian"
+
+func guardianCommand() *cli.Command {
+	return &cli.Command{
+		Name: guardianName, Hidden: true,
+		Usage:  "hand over when the director dies; started by the director",
+		Before: noArguments,
+		Action: func(c *cli.Context) error { return guardian.Main(logger(c.App.ErrWriter, config.Log{})) },
 	}
 }
 

@@ -41,6 +41,12 @@
 // Order on leaving for a better router: addresses off, then priority 0, then
 // OnRole. On our own account: priority 0, addresses off, then OnRole.
 //
+// # The guard
+//
+// While master, the loop has a Guard armed (Config.Guard, package guardian has
+// one): from right after the addresses are installed until right after they are
+// off. A process that dies in between leaves the rest to it.
+//
 // # Leases
 //
 // The addresses carry a kernel lifetime (vrrp.Config.LeaseTime) that is renewed

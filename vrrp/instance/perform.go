@@ -133,11 +133,13 @@ func (l *loop) enter(e vrrp.Enter) {
 		l.installed = true
 		l.hostBad = time.Time{}
 		l.install(l.r.cfg.Host.Install)
+		l.armGuard()
 	} else {
 		l.installed = false
 		if err := l.r.cfg.Host.Remove(); err != nil {
 			l.hostError("remove addresses", err)
 		}
+		l.disarmGuard()
 	}
 	if e.Reason.Cause == vrrp.CauseLate {
 		l.r.mu.Lock()

@@ -46,6 +46,25 @@ type Host interface {
 	Watch(ctx context.Context, report func(Change)) error
 }
 
+// Guard acts in our place when this process dies as master. Its methods are
+// called from the loop and must return at once.
+type Guard interface {
+	// Arm is called when the addresses have been installed. resign are the
+	// adverts, sent from source, that would give up mastership; none when only
+	// this process can make them (authentication header). From within on after
+	// our last sign of life another router may be master, and they must not be
+	// sent any more.
+	Arm(source netip.Addr, resign []Datagram, within time.Duration)
+	// Disarm is called when the addresses have been taken off.
+	Disarm()
+}
+
+// Datagram is an advert and where it goes.
+type Datagram struct {
+	To     netip.Addr
+	Packet []byte
+}
+
 // Change is what a Host's Watch reports.
 type Change struct {
 	Kind ChangeKind
@@ -70,6 +89,8 @@ type Config struct {
 	Dial func() (Conn, error)
 	// Host holds the addresses.
 	Host Host
+	// Guard acts when this process dies. Nil: nobody does, the lease ends.
+	Guard Guard
 	// Logger gets one Info line per change of state, with its reason. Nil discards.
 	Logger *slog.Logger
 	// OnRole is called after each change of state, in order, from one goroutine

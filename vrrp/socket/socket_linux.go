@@ -200,15 +200,7 @@ func (c *Conn) Source() netip.Addr { return c.source }
 // Send sends what vrrp.Codec.Encode returned. It never waits: when the queue of
 // the interface is full the error is EAGAIN or ENOBUFS.
 func (c *Conn) Send(packet []byte, to netip.Addr) error {
-	var sa unix.Sockaddr
-	if c.v4 {
-		sa = &unix.SockaddrInet4{Addr: to.As4()}
-	} else {
-		sa = &unix.SockaddrInet6{Addr: to.As16(), ZoneId: uint32(c.index)}
-		if !to.IsLinkLocalUnicast() && !to.IsLinkLocalMulticast() {
-			sa.(*unix.SockaddrInet6).ZoneId = 0
-		}
-	}
+	sa := sockaddr(to, c.index)
 	var err error
 	if raw := c.raw.Write(func(fd uintptr) bool {
 		err = unix.Sendto(int(fd), packet, c.flags|unix.MSG_DONTWAIT, sa)

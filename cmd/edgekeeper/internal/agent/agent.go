@@ -6,8 +6,8 @@
 // desired table and hands that to the reconciler. The VRRP runners are beside
 // it: they tell the loop what happened, and never wait for it.
 //
-// Order of a start: the state folder is locked, left-over addresses are
-// removed, the kernel's IPVS table is read and adopted, VRRP begins, the sources
+// Order of a start: the state folder is locked, the guardian of a director that
+// died is waited for, left-over addresses are removed, the kernel's IPVS table is read and adopted, VRRP begins, the sources
 // begin; the first table is wanted when every source has spoken once, or after a
 // short grace.
 //
@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
+	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
 // Options are what a director needs to run.
@@ -45,6 +47,9 @@ type Options struct {
 	Load func() (*config.Config, error)
 	// Reload asks for a reload (SIGHUP).
 	Reload <-chan os.Signal
+	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,
+	// whatever the configuration says.
+	Guardian func() *exec.Cmd
 	// Log receives one Info line per event. Nil discards.
 	Log *slog.Logger
 	// Platform is the kernel; the zero value is the real one.
@@ -75,6 +80,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := guardian.Await(ctx, guardianLock(dir)); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(AddressFolder(dir), 0o700); err != nil {
 		return fmt.Errorf("make state folder: %w", err)
 	}
@@ -127,6 +135,9 @@ func (a *agent) run(ctx context.Context) (err error) {
 	server := &control.Server{Path: a.cfg.Control.Socket, Director: a, Log: a.log}
 	tasks.Go(func() error { return server.Run(work) })
 	tasks.Go(func() error { return a.loop(work) })
+	if a.guardian != nil {
+		tasks.Go(func() error { return a.guardian.Run(work) })
+	}
 	tasks.Go(func() error { return a.checks.Run(work, a.verdict) })
 	if a.kernel.reconciler != nil {
 		tasks.Go(func() error { return a.kernel.reconciler.Run(work) })

@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/lvs/sysctl"
+	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
 // Cleanup undoes what a director with this state folder left when it was
@@ -20,6 +21,9 @@ func Cleanup(ctx context.Context, dir string, p Platform, log *slog.Logger) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := guardian.Await(ctx, guardianLock(dir)); err != nil {
+		return err
+	}
 	p = p.withDefaults()
 	if err := p.Cleanup(AddressFolder(dir)); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/discovery/check"
 	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
 // A burst of changes settles for settleMin; a stream of them is acted upon
@@ -44,6 +45,8 @@ type agent struct {
 	queue   *notify.Queue
 	running sync.WaitGroup // sources
 	begun   time.Time
+
+	guardian *guardian.Keeper // nil: none
 
 	// Owned by the loop.
 	cfg         *config.Config
@@ -87,6 +90,7 @@ func newAgent(opts Options, st *store) *agent {
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers = &routers{agent: a}
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
+	a.guardian = a.makeGuardian()
 	return a
 }
 

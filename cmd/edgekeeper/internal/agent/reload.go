@@ -84,6 +84,7 @@ func (a *agent) changeable(cfg *config.Config) error {
 	}{
 		{"router_id", a.cfg.RouterID, cfg.RouterID},
 		{"state_dir", a.cfg.StateDir, cfg.StateDir},
+		{"guardian", a.cfg.Guardian, cfg.Guardian},
 		{"log_level and log_json", a.cfg.Log, cfg.Log},
 		{"control.socket", a.cfg.Control, cfg.Control},
 		{"telemetry", a.cfg.Telemetry, cfg.Telemetry},

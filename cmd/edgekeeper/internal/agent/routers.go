@@ -131,6 +131,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		VRRP:   cfg.Router,
 		Dial:   func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
 		Host:   host,
+		Guard:  a.guardOf(cfg),
 		OnRole: func(role instance.Role) { a.role(name, role) },
 		OnTrouble: func(t instance.Trouble) {
 			a.event("vrrp", name, fmt.Sprintf("%s: %s", t.Kind, t.Detail))

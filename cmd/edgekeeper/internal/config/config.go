@@ -35,6 +35,7 @@ type Config struct {
 	RouterID string // this director's name in KV keys and status; never empty
 	StateDir string // folder for what outlives a restart
 	OnStop   OnStop
+	Guardian bool // a second process hands over when this one dies
 	Log      Log
 
 	Consul      *Consul      // nil: no Consul

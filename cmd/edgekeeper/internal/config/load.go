@@ -122,6 +122,7 @@ func (c *checker) config() *Config {
 		RouterID:    c.routerID(),
 		StateDir:    c.root.str("state_dir"),
 		OnStop:      c.onStop(),
+		Guardian:    c.root.flag("guardian"),
 		Log:         c.log(),
 		Consul:      c.consul(),
 		FileCatalog: c.fileCatalog(),

@@ -14,6 +14,7 @@ var root = &blockType{
 		{name: "router_id", kind: text, defText: "host name up to its first dot", doc: "Name of this director in KV keys (`priority/<vrrp>/<router_id>`), events and status."},
 		{name: "state_dir", kind: text, def: "/var/lib/edgekeeper", doc: "Folder for what must outlive a restart: installed addresses, changed sysctls, last good pools."},
 		{name: "on_stop", kind: text, def: "release", choices: []string{"release", "keep"}, doc: "The IPVS table after a clean stop: `release` removes our virtual servers, `keep` leaves them to go on with connections and to be adopted at the next start."},
+		{name: "guardian", kind: boolean, def: "true", doc: "Run a second, small process that takes the virtual addresses off and resigns when the director dies, so that a crash costs the skew time and not the master-down time. Without it, and when both die at once, the lease of the addresses ends by itself."},
 		{name: "log_level", kind: text, def: "info", choices: []string{"debug", "info", "warn", "error"}, doc: "Least severity that is logged."},
 		{name: "log_json", kind: boolean, def: "false", doc: "Log lines as JSON objects instead of key=value."},
 	},

@@ -29,6 +29,17 @@ type Snapshot struct {
 	KV      KVStatus       `json:"kv"`
 	Notify  []NotifyTarget `json:"notify,omitempty"`
 	Sysctls []Sysctl       `json:"sysctls,omitempty"`
+
+	Guardian *Guardian `json:"guardian,omitempty"` // nil: switched off
+}
+
+// Guardian is the process that hands over when the director dies.
+type Guardian struct {
+	PID      int        `json:"pid"` // 0: none runs
+	Since    *time.Time `json:"since,omitempty"`
+	Restarts uint64     `json:"restarts"`
+	Armed    []string   `json:"armed,omitempty"` // VRRP instances it would act for
+	Error    string     `json:"error,omitempty"`
 }
 
 // ConfigStatus tells which configuration is in force.

@@ -46,6 +46,8 @@ var (
 	vrrpDropped  = desc("vrrp_adverts_dropped_total", "Adverts dropped, by reason.", "instance", "reason")
 	vrrpLate     = desc("vrrp_loop_lateness_max_seconds", "How late the VRRP loop woke at worst.", "instance")
 	vrrpMismatch = desc("vrrp_mismatches_total", "Things seen that do not fit between us and a peer.", "instance", "peer")
+	guardianUp   = desc("guardian_up", "Whether the guardian runs and can do all it is asked for; no series when it is switched off.")
+	guardianRuns = desc("guardian_restarts_total", "Guardians that replaced another.")
 	vipPresent   = desc("vip_present", "Whether this host holds the virtual address.", "instance", "address")
 
 	poolServers = desc("pool_servers", "Real servers of the pool, by state.", "pool", "state")
@@ -78,7 +80,7 @@ var (
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		up, buildInfo, configRefused, configLoaded,
-		vrrpState, vrrpPriority, vrrpSent, vrrpReceived, vrrpDropped, vrrpLate, vrrpMismatch, vipPresent,
+		vrrpState, vrrpPriority, vrrpSent, vrrpReceived, vrrpDropped, vrrpLate, vrrpMismatch, guardianUp, guardianRuns, vipPresent,
 		poolServers, poolHeld, poolPanic, poolQuorum, weight, active, inactive, connections, inBytes, outBytes,
 		inSync, ops, drift, sourceUp, sourceCount, kvUp, kvKeys, kvRefused,
 		notifyDelivered, notifyFailed, notifyQueued,
@@ -103,6 +105,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e.gauge(configLoaded, float64(s.Config.LoadedAt.UnixMilli())/1000)
 	for _, r := range s.VRRP {
 		e.router(r)
+	}
+	if g := s.Guardian; g != nil {
+		e.flag(guardianUp, g.PID != 0 && g.Error == "")
+		e.counter(guardianRuns, g.Restarts)
 	}
 	for _, p := range s.Pools {
 		e.pool(p)

@@ -34,6 +34,7 @@ func Status(w io.Writer, s control.Snapshot) error {
 		fmt.Fprintf(w, "Connection sync: %s, after %s, on %s, id %d, %s port %d\n", c.State, c.Instance, c.Interface, c.ID, c.Group, c.Port)
 	}
 	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
+	fmt.Fprintln(w, "Guardian: "+guardian(s.Guardian))
 	if len(s.Notify) > 0 {
 		fmt.Fprintln(w)
 		if err := targets(w, s); err != nil {
@@ -64,6 +65,9 @@ func Notes(s control.Snapshot) []string {
 		for _, m := range r.Mismatch {
 			add("vrrp %s: peer %s: %s (%d times, last %s ago)", r.Name, m.Peer, m.What, m.Count, age(s.At, m.Last))
 		}
+	}
+	if g := s.Guardian; g != nil && g.Error != "" {
+		add("guardian: %s", g.Error)
 	}
 	for _, p := range s.Pools {
 		switch {
@@ -124,6 +128,18 @@ func Notes(s control.Snapshot) []string {
 		}
 	}
 	return out
+}
+
+func guardian(g *control.Guardian) string {
+	switch {
+	case g == nil:
+		return "switched off"
+	case g.PID == 0:
+		return fmt.Sprintf("none runs, replaced %d times", g.Restarts)
+	case len(g.Armed) == 0:
+		return fmt.Sprintf("process %d, not armed, replaced %d times", g.PID, g.Restarts)
+	}
+	return fmt.Sprintf("process %d, armed for %s, replaced %d times", g.PID, strings.Join(g.Armed, ", "), g.Restarts)
 }
 
 func ipvs(i control.IPVS) string {

@@ -2,6 +2,7 @@
 router_id = "edge-1"
 state_dir = "/srv/edgekeeper"
 on_stop   = "keep"
+guardian  = false
 log_level = "debug"
 log_json  = true
 

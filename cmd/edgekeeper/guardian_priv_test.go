@@ -1,0 +1,548 @@
+//go:build priv
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/test/binaries"
+	"github.com/edgekeeper/edgekeeper/test/netns"
+)
+
+func TestMain(m *testing.M) { netns.Main(m, nil) }
+
+var program = sync.OnceValues(func() (string, error) { return binaries.Edgekeeper(context.Background(), nil) })
+
+// Bounds. The promise is skew + 100 ms; a test machine may be busy.
+const (
+	promise  = 100 * time.Millisecond
+	busy     = 400 * time.Millisecond
+	v2skew   = 609 * time.Millisecond  // adverts every second, priority 100
+	v2down   = 3609 * time.Millisecond // the same
+	settling = 10 * time.Second
+)
+
+// machine is a host with a director.
+type machine struct {
+	*netns.Host
+	t      *testing.T
+	dir    string
+	ledger *ledger
+	proc   *netns.Process
+}
+
+// theSite are two directors of one virtual router; a is master.
+type theSite struct {
+	a, b   *machine
+	ledger *ledger
+}
+
+// variant is what differs between virtual routers.
+type variant struct {
+	vip     string
+	vrrp    string // arguments of the vrrp block
+	root    string
+	a, b    string // addresses of the hosts; default IPv4
+	unicast bool
+}
+
+func newSite(t *testing.T, v variant) *theSite {
+	t.Helper()
+	if v.vip == "" {
+		v.vip = "192.0.2.100/24"
+	}
+	if v.a == "" {
+		v.a, v.b = "192.0.2.1/24", "192.0.2.2/24"
+	}
+	lan := netns.NewLAN(t)
+	s := &theSite{ledger: &ledger{vip: netip.MustParsePrefix(v.vip).Addr()}}
+	s.a = s.machine(t, lan, "a", v.a, v.b, v)
+	s.b = s.machine(t, lan, "b", v.b, v.a, v)
+	s.a.start()
+	s.a.master()
+	s.b.start()
+	s.b.until("backup", func(r control.Router) bool { return r.State == "BACKUP" && r.Received > 0 })
+	return s
+}
+
+func (s *theSite) machine(t *testing.T, lan *netns.LAN, name, address, peer string, v variant) *machine {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ek") // short: a unix socket is in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	m := &machine{Host: lan.Host(t, name, strings.Fields(address)...), t: t, dir: dir, ledger: s.ledger}
+	peers := ""
+	if v.unicast {
+		peers = fmt.Sprintf("unicast_peers = [%q]", netip.MustParsePrefix(peer).Addr())
+	}
+	text := fmt.Sprintf(`
+router_id = %q
+state_dir = %q
+%s
+control { socket = %q }
+ipvs { manage_sysctls = false }
+vrrp "VI_1" {
+  interface         = "eth0"
+  virtual_router_id = 51
+  preempt           = false
+  %s
+  %s
+  virtual_address %q {}
+}
+`, name, dir+"/state", v.root, dir+"/sock", peers, v.vrrp, v.vip)
+	if err := os.WriteFile(filepath.Join(dir, "director.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.ledger.watch(t, m)
+	return m
+}
+
+func (m *machine) start() {
+	m.t.Helper()
+	path, err := program()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.proc = m.Host.Start(m.t, netns.Command{Path: path, Args: []string{"director", "-config", m.dir + "/director.hcl"}})
+}
+
+func (m *machine) snapshot() (control.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return control.NewClient(m.dir + "/sock").Snapshot(ctx)
+}
+
+func (m *machine) until(what string, ok func(control.Router) bool) {
+	m.t.Helper()
+	netns.Wait(m.t, settling, m.Name+" "+what, func() bool {
+		s, err := m.snapshot()
+		return err == nil && len(s.VRRP) == 1 && ok(s.VRRP[0])
+	})
+}
+
+// master waits until the director is master and its guardian armed, and returns
+// the process id of that.
+func (m *machine) master() (pid int) {
+	m.t.Helper()
+	netns.Wait(m.t, settling, m.Name+" is master and guarded", func() bool {
+		s, err := m.snapshot()
+		if err != nil || s.VRRP[0].State != "MASTER" || s.Guardian == nil || len(s.Guardian.Armed) == 0 {
+			return false
+		}
+		pid = s.Guardian.PID
+		return true
+	})
+	return pid
+}
+
+func (m *machine) guardian() int {
+	s, err := m.snapshot()
+	if err != nil || s.Guardian == nil {
+		return 0
+	}
+	return s.Guardian.PID
+}
+
+func kill(t *testing.T, pid int, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, s); err != nil {
+		t.Fatalf("kill %d: %v", pid, err)
+	}
+}
+
+func alive(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(b), ") Z ")
+}
+
+// holding is an address that came to a host or went from it, as the kernel told it.
+type holding struct {
+	host string
+	at   time.Time
+	has  bool
+}
+
+// ledger is who held the address when.
+type ledger struct {
+	vip netip.Addr
+	mu  sync.Mutex
+	log []holding
+}
+
+func (l *ledger) watch(t *testing.T, m *machine) {
+	t.Helper()
+	updates, done := make(chan netlink.AddrUpdate, 100), make(chan struct{})
+	m.Do(t, func() error { return netlink.AddrSubscribe(updates, done) })
+	t.Cleanup(func() { close(done) })
+	go func() {
+		for u := range updates {
+			if ip, ok := netip.AddrFromSlice(u.LinkAddress.IP); ok && ip.Unmap() == l.vip {
+				l.mu.Lock()
+				l.log = append(l.log, holding{m.Name, time.Now(), u.NewAddr})
+				l.mu.Unlock()
+			}
+		}
+	}()
+}
+
+// first is when the address came to a host, or went, after from.
+func (l *ledger) first(host string, has bool, from time.Time) (time.Time, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.log {
+		if h.host == host && h.has == has && !h.at.Before(from) {
+			return h.at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// after waits for that and returns how long after from it was.
+func (l *ledger) after(t *testing.T, limit time.Duration, host string, has bool, from time.Time) time.Duration {
+	t.Helper()
+	var at time.Time
+	netns.Wait(t, limit, fmt.Sprintf("change of %s: %v", host, has), func() bool {
+		var ok bool
+		at, ok = l.first(host, has, from)
+		return ok
+	})
+	return at.Sub(from)
+}
+
+// judge returns for how long since from two hosts held the address, and the
+// longest time that none did.
+func (l *ledger) judge(from time.Time) (two, none time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	has := map[string]bool{}
+	var prev time.Time
+	var gap time.Duration
+	until := func(at time.Time) {
+		holders := 0
+		for _, h := range has {
+			if h {
+				holders++
+			}
+		}
+		if prev.Before(from) {
+			prev = from
+		}
+		length := max(at.Sub(prev), 0)
+		switch prev = at; {
+		case holders == 0:
+			gap += length
+			none = max(none, gap)
+			return
+		case holders > 1:
+			two += length
+		}
+		gap = 0
+	}
+	for _, h := range l.log {
+		until(h.at)
+		has[h.host] = h.has
+	}
+	until(time.Now())
+	return two, none
+}
+
+// noTwo fails the test when two hosts held the address since from.
+func (l *ledger) noTwo(t *testing.T, from time.Time) {
+	t.Helper()
+	two, none := l.judge(from)
+	if two > 0 {
+		t.Errorf("both held the address, for %s", two)
+	}
+	t.Logf("nobody held the address for at most %s", none.Round(time.Millisecond))
+}
+
+// TestGuardianHandsOver: kill -9 of the director alone costs the skew time.
+func TestGuardianHandsOver(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		v    variant
+		want time.Duration // until the backup has the address
+	}{
+		{"version 2", variant{}, v2skew},
+		{"version 2 with a password", variant{vrrp: `authentication { 
+    type = "pass"
+    secret = "5525" 
+  }`}, v2skew},
+		{"version 3, 100 ms", variant{vrrp: "version = 3\nadvert_interval = \"100ms\""}, 61 * time.Millisecond},
+		{"unicast", variant{unicast: true}, v2skew},
+		{"IPv6", variant{vip: "2001:db8::100/64", a: "fe80::1/64", b: "fe80::2/64"}, v2skew},
+		{"no lease", variant{vrrp: `lease = "off"`}, v2skew},
+		// Nobody can resign; the address goes at once all the same.
+		{"AH", variant{vrrp: `authentication { 
+    type = "ah"
+    secret = "5525" 
+  }`}, v2down},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.v)
+			pid := s.a.master()
+			begin := time.Now()
+			s.a.proc.Signal(t, syscall.SIGKILL)
+			off := s.ledger.after(t, time.Second, "a", false, begin)
+			on := s.ledger.after(t, settling, "b", true, begin)
+			t.Logf("address off after %s, on the backup after %s; the skew time is %s", off.Round(100*time.Microsecond), on.Round(100*time.Microsecond), c.want)
+			if off > promise+busy {
+				t.Errorf("address off after %s", off)
+			}
+			if on > c.want+promise+busy {
+				t.Errorf("taken over after %s, promised are %s", on, c.want+promise)
+			}
+			if on < off {
+				t.Error("the backup had the address first")
+			}
+			netns.Wait(t, time.Second, "end of the guardian", func() bool { return !alive(pid) })
+			s.ledger.noTwo(t, begin)
+			<-s.a.proc.Done() // its output ends with the guardian's
+			if !strings.Contains(s.a.proc.Output(), "the director died") {
+				t.Error("the guardian does not say what it did")
+			}
+			s.a.start() // at once, in place of the dead one
+			s.a.until("is backup again", func(r control.Router) bool { return r.State == "BACKUP" && r.Received > 1 })
+		})
+	}
+}
+
+// TestGuardianFastAdverts: no lease fits adverts every 10 ms, so the guardian is
+// all there is. The end of a process may take longer than the 36 ms after which
+// a backup takes over by itself: how long is only recorded.
+func TestGuardianFastAdverts(t *testing.T) {
+	s := newSite(t, variant{vrrp: "version = 3\nadvert_interval = \"10ms\""})
+	s.a.until("settled", func(r control.Router) bool { return r.State == "MASTER" || r.State == "BACKUP" })
+	holder, other := s.a, s.b
+	if !s.a.Has(t, "192.0.2.100") {
+		holder, other = s.b, s.a
+	}
+	holder.master()
+	begin := time.Now()
+	holder.proc.Signal(t, syscall.SIGKILL)
+	off := s.ledger.after(t, settling, holder.Name, false, begin)
+	on := s.ledger.after(t, settling, other.Name, true, begin)
+	two, none := s.ledger.judge(begin)
+	t.Logf("address off after %s, on the backup after %s; two holders for %s, nobody for at most %s", off, on, two, none)
+}
+
+// TestGuardianKilled: the director starts another, and nobody notices.
+func TestGuardianKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, variant{})
+	first := s.a.master()
+	begin := time.Now()
+	kill(t, first, syscall.SIGKILL)
+	netns.Wait(t, settling, "another guardian", func() bool { return s.a.guardian() != 0 && s.a.guardian() != first })
+	t.Logf("replaced after %s", time.Since(begin).Round(time.Millisecond))
+	second := s.a.master()
+	kill(t, second, syscall.SIGSTOP) // and one that hangs
+	netns.Wait(t, settling, "a third guardian", func() bool { return s.a.guardian() != 0 && s.a.guardian() != second })
+	s.a.master()
+	if _, gone := s.ledger.first("a", false, begin); gone {
+		t.Error("the master lost its address")
+	}
+	if _, came := s.ledger.first("b", true, begin); came {
+		t.Error("the backup took over")
+	}
+	begin = time.Now()
+	s.a.proc.Signal(t, syscall.SIGKILL)
+	if on := s.ledger.after(t, settling, "b", true, begin); on > v2skew+promise+busy {
+		t.Errorf("the third guardian handed over after %s", on)
+	}
+	s.ledger.noTwo(t, begin)
+}
+
+// TestLeaseWithoutGuardian: with both gone, and with none configured, the lease
+// of the address ends before the backup takes over.
+func TestLeaseWithoutGuardian(t *testing.T) {
+	for _, configured := range []bool{true, false} {
+		t.Run(map[bool]string{true: "both killed", false: "switched off"}[configured], func(t *testing.T) {
+			t.Parallel()
+			v := variant{}
+			if !configured {
+				v.root = "guardian = false"
+			}
+			var s *theSite
+			if configured {
+				s = newSite(t, v)
+			} else {
+				s = unguarded(t, v)
+			}
+			begin := time.Now()
+			if pid := s.a.guardian(); pid != 0 {
+				kill(t, pid, syscall.SIGKILL)
+			}
+			s.a.proc.Signal(t, syscall.SIGKILL)
+			off := s.ledger.after(t, settling, "a", false, begin)
+			on := s.ledger.after(t, settling, "b", true, begin)
+			t.Logf("address off after %s, on the backup after %s", off.Round(time.Millisecond), on.Round(time.Millisecond))
+			if on > v2down+promise+busy || on < off {
+				t.Errorf("the master-down time is %s", v2down)
+			}
+			s.ledger.noTwo(t, begin)
+		})
+	}
+}
+
+func unguarded(t *testing.T, v variant) *theSite {
+	lan := netns.NewLAN(t)
+	v.vip = "192.0.2.100/24"
+	s := &theSite{ledger: &ledger{vip: netip.MustParsePrefix(v.vip).Addr()}}
+	s.a, s.b = s.machine(t, lan, "a", "192.0.2.1/24", "", v), s.machine(t, lan, "b", "192.0.2.2/24", "", v)
+	s.a.start()
+	s.a.until("master", func(r control.Router) bool { return r.State == "MASTER" })
+	s.b.start()
+	s.b.until("backup", func(r control.Router) bool { return r.State == "BACKUP" && r.Received > 0 })
+	return s
+}
+
+// TestGuardianLeavesTheFrozenAlone: SIGSTOP of the director is the lease's
+// business, and the guardian does not move.
+func TestGuardianLeavesTheFrozenAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, variant{})
+	pid := s.a.master()
+	begin := time.Now()
+	s.a.proc.Signal(t, syscall.SIGSTOP)
+	off := s.ledger.after(t, settling, "a", false, begin)
+	on := s.ledger.after(t, settling, "b", true, begin)
+	t.Logf("address off after %s, on the backup after %s", off.Round(time.Millisecond), on.Round(time.Millisecond))
+	if off < time.Second || on < 2*time.Second {
+		t.Error("somebody was quicker than the lease")
+	}
+	time.Sleep(7*time.Second - time.Since(begin))
+	woken := time.Now()
+	s.a.proc.Signal(t, syscall.SIGCONT)
+	s.a.until("backup", func(r control.Router) bool { return r.State == "BACKUP" })
+	time.Sleep(2 * time.Second)
+	s.ledger.noTwo(t, begin)
+	if _, lost := s.ledger.first("b", false, woken); lost {
+		t.Error("the woken director disturbed the new master")
+	}
+	if !alive(pid) || s.a.guardian() != pid {
+		t.Error("the guardian did not survive the freeze")
+	}
+}
+
+// TestGuardianLingers: one that was frozen with its director, which was killed,
+// neither disturbs a new director on its host, nor the new master.
+func TestGuardianLingers(t *testing.T) {
+	for _, restart := range []bool{true, false} {
+		t.Run(map[bool]string{true: "a new director starts", false: "it wakes up late"}[restart], func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, variant{})
+			pid := s.a.master()
+			begin := time.Now()
+			s.a.proc.Signal(t, syscall.SIGSTOP)
+			kill(t, pid, syscall.SIGSTOP)
+			s.a.proc.Signal(t, syscall.SIGKILL)
+			if restart {
+				s.a.start()
+				netns.Wait(t, settling, "end of the old guardian", func() bool { return !alive(pid) })
+				s.a.until("runs", func(control.Router) bool { return true })
+				t.Logf("the next director runs after %s", time.Since(begin).Round(time.Millisecond))
+				s.ledger.noTwo(t, begin)
+				return
+			}
+			s.ledger.after(t, settling, "b", true, begin)
+			woken := time.Now()
+			before := s.resigned(t)
+			kill(t, pid, syscall.SIGCONT)
+			netns.Wait(t, time.Second, "end of the guardian", func() bool { return !alive(pid) })
+			time.Sleep(1500 * time.Millisecond)
+			if _, lost := s.ledger.first("b", false, woken); lost || s.resigned(t) != before {
+				t.Error("the late guardian disturbed the new master")
+			}
+			s.ledger.noTwo(t, begin)
+		})
+	}
+}
+
+// resigned is how many adverts director b has received: the dead master's
+// guardian is the only one left who could send one.
+func (s *theSite) resigned(t *testing.T) (n uint64) {
+	t.Helper()
+	snap, err := s.b.snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap.VRRP[0].Received
+}
+
+// TestGuardianCleanStop: SIGTERM hands over by itself, and sends the guardian away.
+func TestGuardianCleanStop(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, variant{})
+	pid := s.a.master()
+	begin := time.Now()
+	if err := s.a.proc.Stop(t, 5*time.Second); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if alive(pid) {
+		t.Error("the guardian is still there")
+	}
+	if strings.Contains(s.a.proc.Output(), "the director died") {
+		t.Error("the guardian acted")
+	}
+	t.Logf("on the backup after %s", s.ledger.after(t, settling, "b", true, begin).Round(time.Millisecond))
+}
+
+// TestGuardianRandomKills kills directors and guardians at random; whatever dies,
+// one of the two hosts serves within its bound, and never both.
+func TestGuardianRandomKills(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	s := newSite(t, variant{})
+	begin := time.Now()
+	for round := 0; time.Since(begin) < 20*time.Second; round++ {
+		holder, other := s.a, s.b
+		if _, err := s.a.snapshot(); err != nil || !s.a.Has(t, "192.0.2.100") {
+			holder, other = s.b, s.a
+		}
+		victim := holder
+		if rng.IntN(4) == 0 {
+			victim = other
+		}
+		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+		pid, what := victim.guardian(), rng.IntN(4)
+		at := time.Now()
+		if what != 0 && pid != 0 { // the guardian dies
+			kill(t, pid, syscall.SIGKILL)
+			time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+		}
+		if what != 1 { // the director dies, at once or while the guardian is being replaced
+			victim.proc.Signal(t, syscall.SIGKILL)
+			<-victim.proc.Done()
+			time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+			victim.start()
+		}
+		netns.Wait(t, settling, "one holder", func() bool { return s.a.Has(t, "192.0.2.100") != s.b.Has(t, "192.0.2.100") })
+		victim.until("runs", func(r control.Router) bool { return r.State != "INIT" })
+		netns.Wait(t, settling, "a guardian", func() bool { return s.a.guardian() != 0 && s.b.guardian() != 0 })
+		t.Logf("round %d: %s, %s: settled after %s", round, victim.Name, []string{"director killed", "guardian killed", "both killed", "both killed"}[what], time.Since(at).Round(time.Millisecond))
+	}
+	two, none := s.ledger.judge(begin)
+	t.Logf("two holders for %s, nobody for at most %s", two, none)
+	if two > 0 || none > v2down+promise+busy {
+		t.Errorf("two holders for %s, nobody for at most %s", two, none)
+	}
+}
