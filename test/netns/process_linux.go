@@ -50,7 +50,7 @@ func (h *Host) Start(t testing.TB, c Command) *Process {
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.WaitDelay = 2 * time.Second // a grandchild may hold the pipe
-	h.Do(t, p.cmd.Start) // the child inherits the namespace of the thread
+	h.Do(t, p.cmd.Start)              // the child inherits the namespace of the thread
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
