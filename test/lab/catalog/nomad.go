@@ -214,3 +214,18 @@ func (n *Nomad) Running(job string) (int, error) {
 	out, err := n.CLI("job", "allocs", "-t", `{{range .}}{{.ClientStatus}} {{end}}`, job)
 	return strings.Count(out, "running"), err
 }
+
+// Logged reports whether the agent on a host has logged text.
+func (n *Nomad) Logged(host, text string) (bool, error) {
+	for _, p := range n.agents {
+		if p.Host.Name != host {
+			continue
+		}
+		b, err := os.ReadFile(p.Log)
+		if err != nil {
+			return false, fmt.Errorf("read Nomad's log: %w", err)
+		}
+		return strings.Contains(string(b), text), nil
+	}
+	return false, fmt.Errorf("no Nomad agent on %s", host)
+}

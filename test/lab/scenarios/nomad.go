@@ -80,6 +80,11 @@ func nomadSite(t *scenario.T) {
 		s.Holder(time.Minute, "d2")
 		s.Served(30*time.Second, "w1", "w2")
 		t.Measure("longest wait of the client", "%s", ms(s.Load.Gap(at, time.Now())))
+		t.Within(30*time.Second, "the poststop task cleanup ended with exit code 0", func() bool {
+			ended, err := n.Logged("d1", `task=cleanup type=Terminated msg="Exit Code: 0"`)
+			t.OK(err)
+			return ended
+		})
 	})
 	t.Phase("nomad job stop: nobody holds the address", func() {
 		t.OK(n.StopJob("edgekeeper-director"))
