@@ -126,7 +126,7 @@ func (p *pipe) send(reqs []request, errs []error) (usable bool) {
 			}
 			return false
 		}
-		seq := uint32(0)
+		var seq uint32
 		switch {
 		case err != nil:
 			seq = op.Sequence

@@ -163,6 +163,7 @@ func (s *sim) checkStrict(a, b *router) {
 		strict = why.Peer == b.source && b.handingOver()
 	case vrrp.CauseSilence: // on a cold start
 		strict = !why.Peer.IsValid()
+	default: // nobody becomes master for another cause
 	}
 	if strict {
 		s.violate("%s and %s hear each other and both hold the address: %s took it: %s", a.name, b.name, a.name, a.took)

@@ -114,7 +114,7 @@ func (n *Nomad) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Nomad's clients: %w (have %q, %v)", context.Cause(ctx), out, err)
+			return fmt.Errorf("wait for Nomad's clients: %w (have %q, %w)", context.Cause(ctx), out, err)
 		case <-time.After(time.Second):
 		}
 	}
