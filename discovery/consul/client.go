@@ -112,12 +112,14 @@ func set(dst *string, v string) {
 	}
 }
 
-// errLost ends a blocking query whose connection broke.
-var errLost = errors.New("the connection was lost while waiting")
+// errLost ends a blocking query whose connection is not the one that its index
+// came over: the query must begin anew.
+var errLost = errors.New("the connection was lost between two queries")
 
-// once lets net/http send a blocking query once only. It would send a GET again
-// by itself when the connection breaks, and a Consul that has begun anew in
-// between, without its data, would wait for an index that is years away.
+// once lets net/http send a blocking query once, and only over a connection that
+// was used before. After a broken connection it would send a GET again by
+// itself, or on a new one, and a Consul that has begun anew in between, without
+// its data, would wait for an index that is years away.
 type once struct{ base http.RoundTripper }
 
 func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -126,11 +128,18 @@ func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	var attempts atomic.Int32
-	trace := &httptrace.ClientTrace{GetConn: func(string) {
-		if attempts.Add(1) > 1 {
-			cancel(errLost)
-		}
-	}}
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) {
+			if attempts.Add(1) > 1 {
+				cancel(errLost)
+			}
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			if !info.Reused {
+				cancel(errLost)
+			}
+		},
+	}
 	resp, err := o.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errLost) {

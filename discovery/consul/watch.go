@@ -80,7 +80,11 @@ func (w *watch[T]) run(ctx context.Context) {
 			return
 		}
 		var pause time.Duration
-		if err != nil {
+		if errors.Is(err, errLost) {
+			// No failure yet: the plain query that follows tells whether it is one.
+			index = 0
+			pause = spacing
+		} else if err != nil {
 			// After an error the next query does not block, so that its end is
 			// noticed at once and not when something changes.
 			index = 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,15 +19,27 @@ import (
 
 // daemons is a kernel with room for one daemon of each state.
 type daemons struct {
+	mu      sync.Mutex
 	running []lvs.SyncDaemon
 	fail    error
 }
 
+// set is somebody else changing what runs, or what fails from now on.
+func (d *daemons) set(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
 func (d *daemons) SyncDaemons(context.Context) ([]lvs.SyncDaemon, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return slices.Clone(d.running), nil
 }
 
 func (d *daemons) ApplySync(_ context.Context, op lvs.SyncOp) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.fail != nil {
 		return d.fail
 	}
@@ -45,6 +58,8 @@ func (d *daemons) ApplySync(_ context.Context, op lvs.SyncOp) error {
 }
 
 func (d *daemons) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var out []string
 	for _, r := range d.running {
 		out = append(out, fmt.Sprintf("%s on %s max %d", r.State, r.Interface, r.MaxLength))
@@ -56,7 +71,7 @@ func TestSyncFollowsTheRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &daemons{running: []lvs.SyncDaemon{{State: lvs.SyncMaster, SyncConfig: lvs.SyncConfig{Interface: "old"}}}} // a killed predecessor's
 		var events []string
-		f := newSyncFollower(func(_, _, text string) { events = append(events, text) })
+		f := newSyncFollower(func(_, _, text string) { k.set(func() { events = append(events, text) }) })
 		f.kernel = k
 		ctx, cancel := context.WithCancel(t.Context())
 		go f.run(ctx)
@@ -86,8 +101,7 @@ func TestSyncFollowsTheRole(t *testing.T) {
 		f.set(&longer, true)
 		runs("a reload without a change", "backup on eth1 max 1200")
 
-		events = nil
-		k.running = nil // ipvsadm --stop-daemon
+		k.set(func() { events, k.running = nil, nil }) // ipvsadm --stop-daemon
 		time.Sleep(reviewEvery)
 		runs("somebody stopped it", "backup on eth1 max 1200")
 		want := []string{"start backup daemon on eth1, id 51, 224.0.0.81 port 8848: somebody else changed it"}
@@ -95,15 +109,14 @@ func TestSyncFollowsTheRole(t *testing.T) {
 			t.Errorf("events: %s", d)
 		}
 
-		events = nil
-		k.fail = errors.New("there is no interface")
+		k.set(func() { events, k.fail = nil, errors.New("there is no interface") })
 		f.role("VI_1", vrrp.Master)
 		runs("refused", "backup on eth1 max 1200")
 		time.Sleep(3 * syncRetry)
 		if len(events) != 1 || f.status().Error == "" || f.status().State != "backup" {
 			t.Errorf("events %q, status %+v", events, f.status())
 		}
-		k.fail = nil
+		k.set(func() { k.fail = nil })
 		time.Sleep(syncRetry)
 		runs("possible again", "master on eth1 max 1200")
 		if s := f.status(); s.Error != "" || s.State != "master" {
