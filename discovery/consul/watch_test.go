@@ -72,8 +72,6 @@ func bubble(t *testing.T, cfg Config, f func(stub *consulstub.Stub, src *Source,
 		var got record[discovery.Answer]
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			// In virtual time: f has set the stub up and sleeps when this ends.
-			time.Sleep(time.Nanosecond)
 			if err := src.Run(ctx, got.add); err != nil {
 				t.Errorf("Run: %v", err)
 			}
