@@ -151,6 +151,8 @@ func TestFaultsChangeNothing(t *testing.T) {
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+				time.Sleep(time.Second)
+				expect(t, got, "") // the source has asked before there is anything
 				stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
 				time.Sleep(time.Second)
 				expect(t, got, "web-1 passing")
