@@ -62,9 +62,12 @@ func say(answers []discovery.Answer) []string {
 }
 
 // bubble runs a source against a stub in virtual time.
-func bubble(t *testing.T, cfg Config, f func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer])) {
+// bubble runs a source on a stub, in virtual time, and f beside it. What the
+// source must find at its first question is put into the stub by before.
+func bubble(t *testing.T, cfg Config, before func(*consulstub.Stub), f func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer])) {
 	synctest.Test(t, func(t *testing.T) {
 		stub := consulstub.New()
+		before(stub)
 		cfg.Client = stub.Client()
 		src := NewSource(cfg)
 		src.Set([]discovery.Query{web})
@@ -76,15 +79,18 @@ func bubble(t *testing.T, cfg Config, f func(stub *consulstub.Stub, src *Source,
 				t.Errorf("Run: %v", err)
 			}
 		})
+		synctest.Wait()
 		f(stub, src, &got)
-		before := time.Now()
+		stop := time.Now()
 		cancel()
 		wg.Wait()
-		if d := time.Since(before); d != 0 {
+		if d := time.Since(stop); d != 0 {
 			t.Errorf("Run took %v to stop", d)
 		}
 	})
 }
+
+func empty(*consulstub.Stub) {}
 
 func expect(t *testing.T, got *record[discovery.Answer], want ...string) {
 	t.Helper()
@@ -95,7 +101,7 @@ func expect(t *testing.T, got *record[discovery.Answer], want ...string) {
 }
 
 func TestSourceFollowsTheCatalog(t *testing.T) {
-	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+	bubble(t, Config{}, empty, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 		expect(t, got, "") // no such service: an answer, and an empty one
 		step := func() { time.Sleep(time.Second) }
 		step()
@@ -150,7 +156,7 @@ func TestFaultsChangeNothing(t *testing.T) {
 		{consulstub.Hang, "no answer within 1m13.75s"},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
-			bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+			bubble(t, Config{}, empty, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 				time.Sleep(time.Second)
 				expect(t, got, "") // the source has asked before there is anything
 				stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
@@ -223,8 +229,7 @@ func TestFaultAtStart(t *testing.T) {
 func TestNoBusyLoop(t *testing.T) {
 	for _, f := range []consulstub.Fault{consulstub.Unblocked, consulstub.ZeroIndex} {
 		t.Run(f.String(), func(t *testing.T) {
-			bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
-				stub.SetFault(f)
+			bubble(t, Config{}, func(stub *consulstub.Stub) { stub.SetFault(f) }, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 				time.Sleep(time.Minute)
 				requests := stub.Requests()
 				if n := len(requests); n > 601 || n < 400 {
@@ -242,7 +247,7 @@ func TestNoBusyLoop(t *testing.T) {
 
 func TestPauses(t *testing.T) {
 	requests := func(f consulstub.Fault, d time.Duration) (n, again int) {
-		bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+		bubble(t, Config{}, empty, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 			time.Sleep(time.Second)
 			count := func() int {
 				before := len(stub.Requests())
@@ -269,7 +274,7 @@ func TestPauses(t *testing.T) {
 }
 
 func TestStaleReadIsRepeated(t *testing.T) {
-	bubble(t, Config{MaxStale: 5 * time.Second}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+	bubble(t, Config{MaxStale: 5 * time.Second}, empty, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 		time.Sleep(time.Second)
 		stub.SetLag(4 * time.Second)
 		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
@@ -292,9 +297,11 @@ func TestStaleReadIsRepeated(t *testing.T) {
 }
 
 func TestStreamingIsOnlyAWakeUp(t *testing.T) {
-	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+	streaming := func(stub *consulstub.Stub) {
 		stub.SetStreaming(true)
 		stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80))
+	}
+	bubble(t, Config{}, streaming, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 		time.Sleep(time.Second)
 		stub.SetService("web", consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
 		time.Sleep(time.Second)
@@ -316,7 +323,7 @@ func TestStreamingIsOnlyAWakeUp(t *testing.T) {
 
 func TestSetStartsAndStopsQueries(t *testing.T) {
 	api2 := discovery.Query{Source: discovery.Consul, Service: "api", Datacenter: "east"}
-	bubble(t, Config{}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
+	bubble(t, Config{}, empty, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 		time.Sleep(time.Second)
 		expect(t, got, "")
 		stub.SetService("api", consulstub.Entry("api", "api-1", "n1", "10.0.0.1", 80))
@@ -354,8 +361,7 @@ func TestNothingIsEmittedThatTheCatalogDidNotSay(t *testing.T) {
 			}
 		}), 1, 20).Draw(rt, "steps")
 		var failure string
-		bubble(t, Config{Wait: 10 * time.Second}, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
-			stub.SetStreaming(streaming)
+		bubble(t, Config{Wait: 10 * time.Second}, func(stub *consulstub.Stub) { stub.SetStreaming(streaming) }, func(stub *consulstub.Stub, src *Source, got *record[discovery.Answer]) {
 			said := []string{""}
 			for _, s := range steps {
 				switch s.Kind {
