@@ -63,7 +63,8 @@ lint: lint-fast ## all linters, with the tags of the special tests
 	  $(GO) vet -tags "$$tags" ./...
 	done
 	echo 'building the linter (a few minutes the first time)'
-	$(GO) tool -modfile=test/tools/lint/go.mod golangci-lint run --timeout 10m
+	# Its cache remembers file names of the checkout that filled it.
+	GOLANGCI_LINT_CACHE="$(CACHE)/lint/$$(pwd -P | cksum | cut -d' ' -f1)" $(GO) tool -modfile=test/tools/lint/go.mod golangci-lint run --timeout 10m
 
 demo: ## the main job, on this machine: a site with real traffic, faults and a report (CATALOG=consul for a real Consul)
 	$(ROOT) env CATALOG=$(CATALOG) GOFLAGS="$$($(GO) env GOFLAGS)" $(GO) run ./test/lab demo

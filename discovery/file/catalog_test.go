@@ -76,9 +76,14 @@ func answer(a discovery.Answer) string {
 	return out
 }
 
+// put makes a file all at once: a look at it in between would find it empty.
 func put(t *testing.T, path, data string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+	part := path + ".part"
+	if err := os.WriteFile(part, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(part, path); err != nil {
 		t.Fatal(err)
 	}
 }
