@@ -9,14 +9,25 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // forever is longer than any host runs, and fits the int of every platform:
 // the library leaves out a lifetime that is not positive.
 const forever = int(^uint32(0) >> 1)
 
-// replace puts one address on its device, or sets its lifetime anew.
-func (h *Host) replace(t target, lease time.Duration) error {
+// target is one address and where it goes. It is the part of a master that an
+// address is.
+type target struct {
+	address vrrp.Address
+	device  string
+}
+
+func (t target) String() string { return t.address.Prefix.String() + " on " + t.device }
+
+// install puts the address on its device, or sets its lifetime anew.
+func (t target) install(h *Host, lease time.Duration) error {
 	link, err := h.nl.LinkByName(t.device)
 	if err != nil {
 		return err
@@ -77,18 +88,18 @@ func (h *Host) owns(ip netip.Addr) bool {
 	return false
 }
 
-// present looks for one address on its device.
-func (h *Host) present(t target) (bool, error) {
-	link, err := h.nl.LinkByName(t.device)
+// present looks for the address on its device.
+func (t target) present(nl *netlink.Handle) (bool, error) {
+	link, err := nl.LinkByName(t.device)
 	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for %s on %s: %w", t.address.Prefix, t.device, err)
+		return false, fmt.Errorf("look for %s: %w", t, err)
 	}
-	list, err := h.nl.AddrList(link, family(t.address.Prefix))
+	list, err := nl.AddrList(link, family(t.address.Prefix))
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return false, fmt.Errorf("look for %s on %s: %w", t.address.Prefix, t.device, err)
+		return false, fmt.Errorf("look for %s: %w", t, err)
 	}
 	for _, a := range list {
 		if have, ok := prefixOf(a.IPNet); ok && have == t.address.Prefix {
@@ -98,20 +109,24 @@ func (h *Host) present(t target) (bool, error) {
 	return false, nil
 }
 
-// remove takes one address off a device. Absence is no error.
-func remove(nl *netlink.Handle, device string, p netip.Prefix) error {
-	link, err := nl.LinkByName(device)
+// remove takes the address off its device. Absence is no error.
+func (t target) remove(nl *netlink.Handle) error {
+	link, err := nl.LinkByName(t.device)
 	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
 		return nil
 	}
 	if err == nil {
 		// Without label, scope and broadcast: a leftover may have others.
-		err = nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(p), Broadcast: net.IPv4zero})
+		err = nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(t.address.Prefix), Broadcast: net.IPv4zero})
 	}
 	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}
-	return fmt.Errorf("remove %s from %s: %w", p, device, err)
+	return fmt.Errorf("remove %s: %w", t, err)
+}
+
+func (t target) record(s *state) {
+	s.Addresses = append(s.Addresses, stateAddress{t.device, t.address.Prefix})
 }
 
 func family(p netip.Prefix) int {

@@ -68,11 +68,11 @@ func TestFrames(t *testing.T) {
 func TestState(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "VI_1"+StateSuffix)
-	targets := []target{
-		{vrrp.Address{Prefix: netip.MustParsePrefix("192.0.2.100/24"), Label: "x"}, "absent0"},
-		{vrrp.Address{Prefix: netip.MustParsePrefix("2001:db8::1/128")}, "absent1"},
+	parts := []part{
+		target{vrrp.Address{Prefix: netip.MustParsePrefix("192.0.2.100/24"), Label: "x"}, "absent0"},
+		target{vrrp.Address{Prefix: netip.MustParsePrefix("2001:db8::1/128")}, "absent1"},
 	}
-	if err := writeState(path, "VI_1", targets); err != nil {
+	if err := writeState(path, "VI_1", parts); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

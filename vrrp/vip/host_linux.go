@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,12 +38,6 @@ type Config struct {
 // a loop that must send adverts cannot wait for ever for anything.
 const kernelTimeout = time.Second
 
-// target is one address and where it goes.
-type target struct {
-	address vrrp.Address
-	device  string
-}
-
 // Host holds the addresses of one virtual router. Watch may run beside the
 // other methods; those are for one goroutine.
 type Host struct {
@@ -50,8 +45,9 @@ type Host struct {
 	log     *slog.Logger
 	nl      *netlink.Handle
 	targets []target
+	parts   []part                // in the order of installation, the targets among them
 	conns   map[string]*announcer // by device
-	whole   bool                  // every address was there at the last Install
+	whole   bool                  // every part was there at the last Install
 
 	mu   sync.Mutex
 	held bool // addresses are ours to have: a removal seen now is somebody else's
@@ -79,14 +75,16 @@ func Open(cfg Config) (*Host, error) {
 			if device == "" {
 				device = cfg.Interface
 			}
-			h.targets = append(h.targets, target{a, device})
+			t := target{a, device}
+			h.targets = append(h.targets, t)
+			h.parts = append(h.parts, t)
 		}
 	}
 	if cfg.StateFile != "" {
 		if err := Cleanup(cfg.StateFile); err != nil {
 			h.log.Warn("clean up leftover addresses", "error", err)
 		}
-		if err := writeState(cfg.StateFile, cfg.Name, h.targets); err != nil {
+		if err := writeState(cfg.StateFile, cfg.Name, h.parts); err != nil {
 			nl.Close()
 			return nil, err
 		}
@@ -94,15 +92,15 @@ func Open(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// Install puts every address on its interface; see the package comment for the
-// lifetimes. All are tried; the error joins what went wrong.
+// Install puts every part of the master on the host, in order; see the package
+// comment for the lifetimes. All are tried; the error joins what went wrong.
 func (h *Host) Install(lease time.Duration) error {
 	h.setHeld(true)
 	h.whole = false
 	var errs []error
-	for _, t := range h.targets {
-		if err := h.replace(t, lease); err != nil {
-			errs = append(errs, fmt.Errorf("install %s on %s: %w", t.address.Prefix, t.device, err))
+	for _, p := range h.parts {
+		if err := p.install(h, lease); err != nil {
+			errs = append(errs, fmt.Errorf("install %s: %w", p, err))
 		}
 	}
 	h.whole = len(errs) == 0
@@ -113,40 +111,32 @@ func (h *Host) Install(lease time.Duration) error {
 // missing. Without a lease there is nothing to renew while all are there:
 // Watch reports the loss of one.
 func (h *Host) Renew(lease time.Duration) error {
-	if lease == 0 && h.whole && !h.missing() {
-		return nil
+	if lease == 0 && h.whole {
+		if there, err := h.Present(); there && err == nil {
+			return nil
+		}
 	}
 	return h.Install(lease)
 }
 
-// missing reports whether an address is not on its interface.
-func (h *Host) missing() bool {
-	for _, t := range h.targets {
-		if ok, err := h.present(t); err != nil || !ok {
-			return true
-		}
-	}
-	return false
-}
-
-// Remove takes every address off. What is absent, with its interface or
-// without, is fine.
+// Remove takes every part off, in the opposite order. What is absent, with its
+// interface or without, is fine.
 func (h *Host) Remove() error {
 	h.setHeld(false)
 	h.whole = false
 	var errs []error
-	for _, t := range h.targets {
-		if err := remove(h.nl, t.device, t.address.Prefix); err != nil {
+	for _, p := range slices.Backward(h.parts) {
+		if err := p.remove(h.nl); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Present reports whether every address is on its interface now.
+// Present reports whether every part is on the host now.
 func (h *Host) Present() (bool, error) {
-	for _, t := range h.targets {
-		ok, err := h.present(t)
+	for _, p := range h.parts {
+		ok, err := p.present(h.nl)
 		if err != nil || !ok {
 			return false, err
 		}

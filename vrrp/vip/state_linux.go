@@ -8,16 +8,20 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // StateSuffix ends the name of every state file, for CleanupAll.
 const StateSuffix = ".vip.json"
 
-// state is the content of a state file.
+// state is the content of a state file: for each kind of part what its removal
+// needs. A part puts itself in with record, and parts gives it back.
 type state struct {
 	Instance  string         `json:"instance"`
 	Addresses []stateAddress `json:"addresses"`
@@ -28,11 +32,20 @@ type stateAddress struct {
 	Prefix netip.Prefix `json:"prefix"`
 }
 
+// parts are what the file names, in the order of installation.
+func (s *state) parts() []part {
+	var out []part
+	for _, a := range s.Addresses {
+		out = append(out, target{vrrp.Address{Prefix: a.Prefix}, a.Device})
+	}
+	return out
+}
+
 // writeState replaces the file as a whole and syncs it.
-func writeState(path, instance string, targets []target) error {
+func writeState(path, instance string, parts []part) error {
 	s := state{Instance: instance}
-	for _, t := range targets {
-		s.Addresses = append(s.Addresses, stateAddress{t.device, t.address.Prefix})
+	for _, p := range parts {
+		p.record(&s)
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
@@ -73,8 +86,8 @@ func Cleanup(stateFile string) error {
 	}
 	defer nl.Close()
 	var errs []error
-	for _, a := range s.Addresses {
-		if err := remove(nl, a.Device, a.Prefix); err != nil {
+	for _, p := range slices.Backward(s.parts()) {
+		if err := p.remove(nl); err != nil {
 			errs = append(errs, err)
 		}
 	}

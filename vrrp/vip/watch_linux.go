@@ -151,7 +151,7 @@ func (w *watcher) removed(u netlink.AddrUpdate) {
 		if t.address.Prefix.Addr() != gone.Addr() {
 			continue
 		}
-		if there, err := w.h.present(t); err != nil || there || !w.h.isHeld() {
+		if there, err := t.present(w.h.nl); err != nil || there || !w.h.isHeld() {
 			continue
 		}
 		w.report(instance.Change{Kind: instance.AddressLost, What: fmt.Sprintf("somebody removed %s from %s", t.address.Prefix, t.device)})
