@@ -22,7 +22,6 @@ type Site struct {
 	Sampler *site.Sampler
 	Load    *traffic.Load // of StartLoad, nil before
 	Webs    map[string]*site.Proc
-	Settled time.Time // when the first election was over; zero before
 	t       *T
 	load    *site.Proc
 	temp    string

@@ -86,7 +86,6 @@ func consulSite(t *scenario.T) (s *scenario.Site, c *catalog.Consul, d1, d2 *sce
 	}
 	s.StartLoad(0)
 	s.Served(slow, "w1", "w2")
-	settled(t, s)
 	return s, c, d1, d2
 }
 

@@ -90,7 +90,6 @@ func edgekeeperDemo(t *scenario.T, from func(*scenario.T, *scenario.Site) source
 		s.WaitWeight(slow, "d1", "w2", 1)
 		s.StartLoad(0)
 		s.Served(slow, "w1", "w2")
-		settled(t, s)
 
 		t.Phase("director 1 serves, client reaches both web servers", func() { t.Sleep(2 * time.Second) })
 		demoStops(t, s, d1, d2)

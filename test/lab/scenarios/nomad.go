@@ -68,7 +68,6 @@ func nomadSite(t *scenario.T) {
 		s.WaitWeight(time.Minute, "d1", "w1", 1)
 		s.WaitWeight(time.Minute, "d1", "w2", 1)
 	})
-	settled(t, s)
 	s.StartLoad(20)
 	t.Phase("the site serves", func() {
 		s.Served(30*time.Second, "w1", "w2")

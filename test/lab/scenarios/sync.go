@@ -50,7 +50,6 @@ func download(t *scenario.T, what string, synchronized bool, fail func(*scenario
 		if synchronized {
 			t.Within(slow, "the daemons follow the roles", func() bool { return role(d1) == "master" && role(d2) == "backup" })
 		}
-		settled(t, s)
 
 		long := s.Hold(downloadTime)
 		if synchronized {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -217,6 +218,21 @@ func (h *Host) Sysctl(name string, value int) error {
 		}
 		return nil
 	})
+}
+
+// Setting reads a kernel setting.
+func (h *Host) Setting(name string) (value int, err error) {
+	err = h.Do(func() error {
+		b, err := os.ReadFile(sysctlPath(name))
+		if err == nil {
+			value, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		}
+		if err != nil {
+			return fmt.Errorf("read %s on %s: %w", name, h.Name, err)
+		}
+		return nil
+	})
+	return value, err
 }
 
 func sysctlPath(name string) string {
