@@ -31,6 +31,7 @@ type Kernel struct {
 	table  lvs.Table
 	stats  map[lvs.DestID]lvs.Stats
 	faults []*fault
+	amid   bool // ClearAmidReading
 	read   error
 	ops    []lvs.Op
 	reads  int
@@ -52,6 +53,13 @@ func (k *Kernel) Table(ctx context.Context) (lvs.Observed, error) {
 		return lvs.Observed{}, err
 	}
 	out := lvs.Observed{Table: k.table.Clone(), Dests: map[lvs.DestID]lvs.Stats{}, Services: map[lvs.Key]lvs.Stats{}}
+	if k.amid { // the real kernel lists the virtual servers first, then the real servers of each
+		k.amid = false
+		k.table, k.stats = nil, nil
+		for key, p := range out.Table {
+			out.Table[key] = lvs.NewPool(p.Service)
+		}
+	}
 	for key, p := range out.Table {
 		var sum lvs.Stats
 		for _, d := range p.Dests {
@@ -105,6 +113,14 @@ func (k *Kernel) Clear() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.table, k.stats = nil, nil
+}
+
+// ClearAmidReading makes the next reading catch somebody's `ipvsadm -C` half
+// way: it shows the virtual servers, without real servers, and then all is gone.
+func (k *Kernel) ClearAmidReading() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.amid = true
 }
 
 // Load replaces the table, as somebody else did.

@@ -129,7 +129,10 @@ func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 		p.left++ // stopped, not refused
 		return
 	}
-	c := Change{Op: op, Err: err, Drift: p.drift(op), At: time.Now(), Generation: p.gen}
+	rt := p.l.retries[id]
+	// A reading amid somebody's changes shows a part of them: what the repair of
+	// that part could not do is drift still when the next reading shows the rest.
+	c := Change{Op: op, Err: err, Drift: p.drift(op) || rt != nil && rt.drift, At: time.Now(), Generation: p.gen}
 	p.r.record(&c)
 	if c.Err == nil {
 		delete(p.l.retries, id)
@@ -138,12 +141,11 @@ func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 	}
 	p.left++
 	p.failed[op.Service.Key] = true
-	rt := p.l.retries[id]
 	if rt == nil || !rt.op.Same(op) {
 		rt = &retry{op: op}
 		p.l.retries[id] = rt
 	}
-	rt.err = c.Err
+	rt.err, rt.drift = c.Err, c.Drift
 	rt.attempts++
 	rt.next = c.At.Add(backoff(p.r.cfg, rt.attempts))
 	if c.Result == Conflict {

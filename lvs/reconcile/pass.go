@@ -44,6 +44,7 @@ type loop struct {
 // retry is an object whose last op failed.
 type retry struct {
 	op       lvs.Op
+	drift    bool // some try was to undo what somebody else did
 	err      error
 	attempts int
 	next     time.Time

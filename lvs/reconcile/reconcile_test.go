@@ -279,6 +279,35 @@ func TestRepairsDrift(t *testing.T) {
 	})
 }
 
+// A reading that catches somebody's change half way makes ops that cannot be
+// done; what the next reading makes of them is drift all the same.
+func TestRepairsWhatWasReadHalfWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := pool(web, dest(4, 1), dest(5, 1))
+		b := start(t, reconcile.Config{}, nil)
+		b.reach(b.Set(desired(want)))
+		time.Sleep(5 * time.Second)
+		b.changes()
+		b.kernel.ClearAmidReading()
+		time.Sleep(3 * time.Second)
+		b.wantTable(want)
+		repaired, conflicts := 0, 0
+		for _, c := range b.changes() {
+			switch {
+			case c.Result == reconcile.Conflict:
+				conflicts++
+			case c.Result == reconcile.Done && c.Drift:
+				repaired++
+			default:
+				t.Errorf("change %+v", c)
+			}
+		}
+		if repaired != 3 || conflicts != 2 {
+			t.Errorf("%d repairs, %d conflicts; want the virtual server and its two real servers repaired, after two conflicts", repaired, conflicts)
+		}
+	})
+}
+
 // A table that was changed behind our back refuses our op: it is read again and
 // the op that fits is done.
 func TestConflict(t *testing.T) {
