@@ -44,6 +44,7 @@ var rules = []rule{
 	{"vrrp/instance", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket", "./vrrp/vip", "github.com"}, "the runner drives any socket and any host, also simulated ones"},
 	{"vrrp/socket", []string{"./discovery", "./lvs", "./cmd", "./vrrp/vip"}, "the socket carries packets, it has no opinion"},
 	{"vrrp/guardian", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "github.com/vishvananda", "github.com/mdlayher"}, "the guardian does what it was told, by nothing but the socket and the addresses"},
+	{"vrrp/track", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "./vrrp/socket", "./vrrp/vip"}, "a tracker says what it sees; it does not know who elects by it"},
 	{"vrrp/vip", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket"}, "addresses do not depend on the wire"},
 	{"cmd/edgekeeper/internal/config", []string{"./discovery/", "./lvs/", "./vrrp/", "./cmd/edgekeeper/internal/agent", "github.com/hashicorp/consul"}, "a configuration can be checked anywhere, without a kernel or Consul"},
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},

@@ -1,0 +1,166 @@
+package track
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// rereadEvery is how often a file is read although nothing was heard of it: its
+// folder may be a mount that tells no changes, or may be made later.
+const rereadEvery = 5 * time.Second
+
+// File gives the number that a file holds. A file that is not there counts as
+// Missing, an empty one as zero. While its content is no number, the last number
+// stands.
+type File struct {
+	Path    string // absolute. Required.
+	Missing int    // the number while there is no file
+	// Create writes the file with the number Missing when Run begins and it is not
+	// there (keepalived's init_file).
+	Create bool
+	Log    *slog.Logger // nil discards
+}
+
+// Run implements Source.
+func (f File) Run(ctx context.Context, emit func(Verdict)) error {
+	out := teller{emit: emit}
+	log := quiet(f.Log)
+	if f.Create {
+		if err := f.create(); err != nil {
+			log.Warn("create tracked file", "path", f.Path, "error", err)
+		}
+	}
+	slowly := time.NewTicker(rereadEvery)
+	defer slowly.Stop()
+	var watcher *fsnotify.Watcher
+	defer func() {
+		if watcher != nil {
+			_ = watcher.Close() // nothing of it is needed
+		}
+	}()
+	for {
+		var events chan fsnotify.Event
+		var failures chan error
+		if watcher == nil {
+			// The folder, because editors and renameio replace the file.
+			watcher = watchFolder(filepath.Dir(f.Path))
+		}
+		if watcher != nil {
+			events, failures = watcher.Events, watcher.Errors
+		}
+		f.read(&out)
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-events:
+			if e.Name == filepath.Dir(f.Path) { // the folder itself went
+				_ = watcher.Close()
+				watcher = nil
+			}
+		case <-failures: // events were lost, so the file is read
+		case <-slowly.C:
+			if watcher != nil && len(watcher.WatchList()) == 0 {
+				_ = watcher.Close()
+				watcher = nil
+			}
+		}
+	}
+}
+
+// watchFolder returns nil when the folder cannot be watched now.
+func watchFolder(dir string) *fsnotify.Watcher {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil
+	}
+	if err := w.Add(dir); err != nil {
+		_ = w.Close()
+		return nil
+	}
+	return w
+}
+
+func (f File) create() error {
+	w, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%d\n", f.Missing)
+	return errors.Join(err, w.Close())
+}
+
+// maxFile is more than any number needs.
+const maxFile = 128
+
+func (f File) read(out *teller) {
+	number := func(n int, reason string) {
+		out.tell(Verdict{Result: vrrp.TrackResult{State: vrrp.TrackUp, Numeric: true, Value: n}, Reason: reason})
+	}
+	text, err := readStart(f.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		number(f.Missing, fmt.Sprintf("the file does not exist, which counts as %d", f.Missing))
+		return
+	case err != nil:
+		f.keep(out, err.Error())
+		return
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	line = strings.TrimSpace(line)
+	if line == "" {
+		number(0, "the file is empty, which counts as 0")
+		return
+	}
+	n, err := strconv.Atoi(line)
+	if err != nil {
+		f.keep(out, fmt.Sprintf("the file holds %q, which is no number", line))
+		return
+	}
+	number(n, fmt.Sprintf("the file holds %d", n))
+}
+
+// keep says why the last number stands; before there is one it is Missing.
+func (f File) keep(out *teller, why string) {
+	v := out.last
+	if v == (Verdict{}) {
+		v.Result = vrrp.TrackResult{State: vrrp.TrackUp, Numeric: true, Value: f.Missing}
+	}
+	v.Reason = fmt.Sprintf("%s; %d stands", why, v.Result.Value)
+	out.tell(v)
+}
+
+// readStart reads the beginning of a regular file: to read a pipe or a device
+// could take for ever.
+func readStart(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("read %s: %w", path, errNotRegular)
+	}
+	r, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxFile))
+	return string(b), errors.Join(err, r.Close())
+}
+
+var errNotRegular = errors.New("not a regular file")
