@@ -38,21 +38,28 @@ func startReader(conn Conn) *reader {
 		free:    make(chan *frame, frames),
 		done:    make(chan struct{}),
 	}
-	for range frames {
-		rd.free <- new(frame)
-	}
 	go rd.run()
 	return rd
 }
 
 func (rd *reader) run() {
 	defer close(rd.packets)
+	made := 0
 	for {
 		var f *frame
 		select {
 		case f = <-rd.free:
-		case <-rd.done:
-			return
+		default:
+			if made < frames { // most routers never need more than one or two
+				f = new(frame)
+				made++
+				break
+			}
+			select {
+			case f = <-rd.free:
+			case <-rd.done:
+				return
+			}
 		}
 		f.packet, f.err = rd.conn.Receive(f.buf[:])
 		if errors.Is(f.err, net.ErrClosed) {

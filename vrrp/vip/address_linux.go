@@ -26,40 +26,70 @@ type target struct {
 
 func (t target) String() string { return t.address.Prefix.String() + " on " + t.device }
 
+// prepared is an address as the kernel takes it, but for its lifetime, and the
+// interface it goes to. Renewals use it again: to find the interface and to look
+// for others in the prefix takes longer than the renewal itself.
+type prepared struct {
+	link netlink.Link
+	addr netlink.Addr
+}
+
 // install puts the address on its device, or sets its lifetime anew.
 func (t target) install(h *Host, lease time.Duration) error {
-	link, err := h.nl.LinkByName(t.device)
-	if err != nil {
+	ready := h.ready[t]
+	if ready == nil {
+		var err error
+		if ready, err = h.prepare(t); err != nil {
+			return err
+		}
+		h.ready[t] = ready
+	}
+	addr := ready.addr
+	addr.ValidLft = int(lease / time.Second)
+	addr.PreferedLft = addr.ValidLft
+	if p := t.address.Prefix; p.Addr().Is6() && p.IsSingleIP() {
+		addr.PreferedLft = 0
+		if addr.ValidLft == 0 {
+			addr.ValidLft = forever
+		}
+	}
+	if err := h.nl.AddrReplace(ready.link, &addr); err != nil {
+		delete(h.ready, t)
 		return err
 	}
+	return nil
+}
+
+// prepare asks the kernel what the address needs.
+func (h *Host) prepare(t target) (*prepared, error) {
+	link, err := h.nl.LinkByName(t.device)
+	if err != nil {
+		return nil, err
+	}
 	a := t.address
-	ip := a.Prefix.Addr()
 	addr := netlink.Addr{
-		IPNet:       ipNet(a.Prefix),
-		Label:       a.Label,
-		Scope:       int(a.Scope),
-		Broadcast:   net.IPv4zero, // the library would compute one
-		ValidLft:    int(lease / time.Second),
-		PreferedLft: int(lease / time.Second),
+		IPNet:     ipNet(a.Prefix),
+		Label:     a.Label,
+		Scope:     int(a.Scope),
+		Broadcast: net.IPv4zero, // the library would compute one
 	}
 	if a.Broadcast.IsValid() {
 		addr.Broadcast = a.Broadcast.AsSlice()
 	}
-	if ip.Is6() {
+	if a.Prefix.Addr().Is6() {
 		addr.Broadcast = nil
 		addr.Flags = unix.IFA_F_NODAD
-		if a.Prefix.IsSingleIP() {
-			addr.PreferedLft = 0
-			if addr.ValidLft == 0 {
-				addr.ValidLft = forever
+		if !a.Prefix.IsSingleIP() {
+			shared, err := h.sharesPrefix(link, a.Prefix)
+			if err != nil {
+				return nil, err
 			}
-		} else if shared, err := h.sharesPrefix(link, a.Prefix); err != nil {
-			return err
-		} else if shared {
-			addr.Flags |= unix.IFA_F_NOPREFIXROUTE
+			if shared {
+				addr.Flags |= unix.IFA_F_NOPREFIXROUTE
+			}
 		}
 	}
-	return h.nl.AddrReplace(link, &addr)
+	return &prepared{link, addr}, nil
 }
 
 // sharesPrefix reports whether the device has another address, not one of

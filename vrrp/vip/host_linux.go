@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -30,9 +31,21 @@ type Config struct {
 	// StateFile remembers what may be installed. Its directory must exist.
 	// Empty: nothing is remembered.
 	StateFile string
+	// Monitor listens for Watch, once for all hosts that share it. Nil: this
+	// host listens for itself.
+	Monitor *Monitor
 	// Logger, nil discards.
 	Logger *slog.Logger
 }
+
+// unleased is how often an address without a lease is installed again, should a
+// notification of its loss have gone astray.
+const unleased = time.Second
+
+// settled is for how long what an address needs besides its lifetime is taken
+// for what it was: the index of its interface, and whether it shares its prefix.
+// A change that Watch sees ends it sooner.
+const settled = 30 * time.Second
 
 // kernelTimeout bounds one netlink request. The kernel answers in microseconds;
 // a loop that must send adverts cannot wait for ever for anything.
@@ -48,6 +61,11 @@ type Host struct {
 	parts   []part                // in the order of installation, the targets among them
 	conns   map[string]*announcer // by device
 	whole   bool                  // every part was there at the last Install
+	ready   map[target]*prepared
+	fresh   time.Time   // when they were last forgotten
+	renewed time.Time   // of the last Install
+	stale   atomic.Bool // Watch saw a change: prepare anew
+	monitor *Monitor
 
 	mu   sync.Mutex
 	held bool // addresses are ours to have: a removal seen now is somebody else's
@@ -64,7 +82,10 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}}
+	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}}
+	if h.monitor = cfg.Monitor; h.monitor == nil {
+		h.monitor = new(Monitor)
+	}
 	if err := nl.SetSocketTimeout(kernelTimeout); err != nil {
 		nl.Close()
 		return nil, fmt.Errorf("set netlink timeout: %w", err)
@@ -95,6 +116,11 @@ func Open(cfg Config) (*Host, error) {
 // Install puts every part of the master on the host, in order; see the package
 // comment for the lifetimes. All are tried; the error joins what went wrong.
 func (h *Host) Install(lease time.Duration) error {
+	h.forget()
+	return h.install(lease)
+}
+
+func (h *Host) install(lease time.Duration) error {
 	h.setHeld(true)
 	h.whole = false
 	var errs []error
@@ -104,19 +130,28 @@ func (h *Host) Install(lease time.Duration) error {
 		}
 	}
 	h.whole = len(errs) == 0
+	h.renewed = time.Now()
 	return errors.Join(errs...)
 }
 
 // Renew installs again, which sets the lifetimes anew and puts back what is
-// missing. Without a lease there is nothing to renew while all are there:
-// Watch reports the loss of one.
+// missing. Without a lease there is nothing to renew while all are there, and
+// Watch reports the loss of one: it is done once a second then.
 func (h *Host) Renew(lease time.Duration) error {
-	if lease == 0 && h.whole {
-		if there, err := h.Present(); there && err == nil {
-			return nil
-		}
+	changed := h.stale.Swap(false)
+	if changed || time.Since(h.fresh) >= settled {
+		h.forget()
 	}
-	return h.Install(lease)
+	if lease == 0 && h.whole && !changed && time.Since(h.renewed) < unleased {
+		return nil
+	}
+	return h.install(lease)
+}
+
+// forget has every address prepared anew.
+func (h *Host) forget() {
+	h.fresh = time.Now()
+	clear(h.ready)
 }
 
 // Remove takes every part off, in the opposite order. What is absent, with its

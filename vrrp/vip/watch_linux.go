@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -20,30 +19,11 @@ var errWatchEnded = errors.New("notifications ended")
 // returns an error when notifications may have been lost; calling it again
 // starts with the present state.
 func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
-	links := make(chan netlink.LinkUpdate, 16)
-	addrs := make(chan netlink.AddrUpdate, 16)
-	done := make(chan struct{})
-	var mu sync.Mutex
-	var failure error
-	fail := func(err error) {
-		mu.Lock()
-		failure = errors.Join(failure, err)
-		mu.Unlock()
-	}
-	if err := netlink.LinkSubscribeWithOptions(links, done, netlink.LinkSubscribeOptions{ErrorCallback: fail}); err != nil {
-		close(done)
+	sub, err := h.monitor.subscribe(h.owns)
+	if err != nil {
 		return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, err)
 	}
-	if err := netlink.AddrSubscribeWithOptions(addrs, done, netlink.AddrSubscribeOptions{ErrorCallback: fail}); err != nil {
-		close(done)
-		drain(links)
-		return fmt.Errorf("watch addresses of %s: %w", h.cfg.Interface, err)
-	}
-	defer func() { // wait for the library's goroutines
-		close(done)
-		drain(links)
-		drain(addrs)
-	}()
+	defer h.monitor.unsubscribe(sub)
 
 	w := watcher{h: h, report: report}
 	if err := w.look(); err != nil {
@@ -54,29 +34,22 @@ func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case u, open := <-links:
+		case u, open := <-sub.links:
 			if ok = open; ok && w.concerns(u) {
+				h.stale.Store(true)
 				if err := w.look(); err != nil {
 					return err
 				}
 			}
-		case u, open := <-addrs:
-			if ok = open; ok && !u.NewAddr {
+		case u, open := <-sub.addrs:
+			if ok = open; ok {
+				h.stale.Store(true)
 				w.removed(u)
 			}
 		}
 		if !ok {
-			mu.Lock()
-			err := errors.Join(errWatchEnded, failure)
-			mu.Unlock()
-			return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, err)
+			return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, sub.feed.err())
 		}
-	}
-}
-
-// drain reads a channel until its sender closes it.
-func drain[T any](c <-chan T) {
-	for range c { //nolint:revive // nothing to do with them
 	}
 }
 

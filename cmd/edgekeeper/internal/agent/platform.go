@@ -42,11 +42,12 @@ func (p Platform) withDefaults() Platform {
 		}
 	}
 	if p.OpenHost == nil {
+		monitor := new(vip.Monitor)
 		p.OpenHost = func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error) {
 			return vip.Open(vip.Config{
 				Name: cfg.Router.Name, Interface: cfg.Interface,
 				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
-				StateFile: stateFile, Logger: log,
+				StateFile: stateFile, Monitor: monitor, Logger: log,
 			})
 		}
 	}
