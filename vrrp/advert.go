@@ -46,6 +46,11 @@ type Advert struct {
 	// Checksum is the form found by Parse, and the form written by Append for
 	// version 3 over IPv4.
 	Checksum ChecksumForm
+	// KeyID is the key that an accepted advert was signed with, 0 without a
+	// trailer; Behind is by how much its sender's clock is behind ours, in whole
+	// seconds. Only Codec.Decode sets them.
+	KeyID  uint8
+	Behind time.Duration
 }
 
 // Parse decodes the VRRP message msg, which travelled from src to dst, into a.
@@ -54,8 +59,15 @@ type Advert struct {
 //
 // Parse reuses a.Addresses, so a loop with one Advert does not allocate, and
 // a.Addresses is valid until the next Parse into the same Advert. On error the
-// returned value is a Drop and the content of a is undefined.
+// returned value is a Drop and the content of a is undefined. A message with an
+// authentication trailer is DropLength here.
 func Parse(a *Advert, msg []byte, src, dst netip.Addr) error {
+	return parse(a, msg, 0, src, dst)
+}
+
+// parse is Parse for a message that ends in a trailer of this length.
+func parse(a *Advert, whole []byte, trailer int, src, dst netip.Addr) error {
+	msg := whole[:len(whole)-trailer]
 	if len(msg) < headerLen {
 		return DropShort
 	}
@@ -68,32 +80,34 @@ func Parse(a *Advert, msg []byte, src, dst netip.Addr) error {
 	count := int(msg[3])
 
 	v4 := src.Is4()
-	size, tail := 16, 0
+	size := 16
 	if v4 {
 		size = 4
 	}
 	a.Auth, a.Secret = AuthNone, [secretLen]byte{}
+	a.KeyID, a.Behind = 0, 0
 	switch a.Version {
 	case V2:
 		a.Auth = AuthType(msg[4])
 		a.Interval = time.Duration(msg[5]) * time.Second
-		if v4 {
-			tail = secretLen
-		}
 	case V3:
 		a.Interval = time.Duration(binary.BigEndian.Uint16(msg[4:])&0x0fff) * centisecond
 	default:
 		return DropVersion
 	}
-	if len(msg) != headerLen+count*size+tail {
+	if len(msg) != messageLen(msg, v4) {
 		return DropLength
 	}
 
-	plain := sum(0, msg)
+	covered := msg
+	if !v4 {
+		covered = whole
+	}
+	plain := sum(0, covered)
 	switch {
 	case v4 && fold(plain) == 0:
 		a.Checksum = ChecksumPlain
-	case (!v4 || a.Version == V3) && fold(plain+pseudo(src, dst, len(msg))) == 0:
+	case (!v4 || a.Version == V3) && fold(plain+pseudo(src, dst, len(covered))) == 0:
 		a.Checksum = ChecksumPseudo
 	default:
 		return DropChecksum
@@ -119,6 +133,13 @@ func Parse(a *Advert, msg []byte, src, dst netip.Addr) error {
 // Config.Validate refuses intervals that do not fit.
 func Append(b []byte, a *Advert, src, dst netip.Addr) []byte {
 	start := len(b)
+	b = appendUnsummed(b, a, src)
+	a.sum(b[start:], 0, src, dst)
+	return b
+}
+
+// appendUnsummed is Append with a zero checksum.
+func appendUnsummed(b []byte, a *Advert, src netip.Addr) []byte {
 	b = append(b, uint8(a.Version)<<4|typeAdvert, a.VRID, a.Priority, uint8(len(a.Addresses)))
 	if a.Version == V2 {
 		b = append(b, uint8(a.Auth), uint8(a.Interval/time.Second), 0, 0)
@@ -139,13 +160,19 @@ func Append(b []byte, a *Advert, src, dst netip.Addr) []byte {
 	if a.Version == V2 && v4 {
 		b = append(b, a.Secret[:]...)
 	}
-	msg := b[start:]
+	return b
+}
+
+// sum puts the checksum into a message that ends in a trailer of this length.
+func (a *Advert) sum(msg []byte, trailer int, src, dst netip.Addr) {
+	if src.Is4() {
+		msg = msg[:len(msg)-trailer]
+	}
 	acc := sum(0, msg)
-	if !v4 || (a.Version == V3 && a.Checksum == ChecksumPseudo) {
+	if !src.Is4() || (a.Version == V3 && a.Checksum == ChecksumPseudo) {
 		acc += pseudo(src, dst, len(msg))
 	}
 	binary.BigEndian.PutUint16(msg[6:], fold(acc))
-	return b
 }
 
 const centisecond = 10 * time.Millisecond

@@ -108,7 +108,7 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, c := range codecs {
 			var a Advert
-			err := c.Decode(&a, p)
+			err := c.Decode(testTime, &a, p)
 			var d Drop
 			if err != nil && !errors.As(err, &d) {
 				t.Fatalf("error is not a Drop: %v", err)
@@ -159,7 +159,7 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		p, err := ParseIPv4(raw)
 		if err == nil {
-			err = codec.Decode(&a, p)
+			err = codec.Decode(testTime, &a, p)
 		}
 		if err != nil {
 			b.Fatal(err)
@@ -176,7 +176,7 @@ func TestParseDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() {
 		p, err := ParseIPv4(raw)
 		if err == nil {
-			err = codec.Decode(&a, p)
+			err = codec.Decode(testTime, &a, p)
 		}
 		if err != nil {
 			t.Fatal(err)

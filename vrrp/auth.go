@@ -37,7 +37,7 @@ type Auth struct {
 	Secret Secret
 }
 
-// Secret is a password of at most 8 bytes. It does not print.
+// Secret is a password, or a key. It does not print or marshal.
 type Secret string
 
 // String hides the secret.
@@ -46,7 +46,16 @@ func (Secret) String() string { return "(secret)" }
 // GoString hides the secret from %#v.
 func (Secret) GoString() string { return "(secret)" }
 
-// key is the secret as it travels: padded with NUL to 8 bytes.
+// MarshalText hides the secret from JSON and other encoders; an empty one stays
+// empty.
+func (s Secret) MarshalText() ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	return []byte(s.String()), nil
+}
+
+// key is the secret as it travels: at most 8 bytes, padded with NUL.
 func (s Secret) key() (k [secretLen]byte) {
 	copy(k[:], s)
 	return k

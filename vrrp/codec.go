@@ -3,7 +3,6 @@ package vrrp
 import (
 	"crypto/hmac"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +17,10 @@ type Codec struct {
 	mine   []netip.Addr
 	key    [secretLen]byte
 	seq    uint32 // authentication header: last number sent or accepted
+	signer signer // trailer
+	sent   sequence
+	marks  marks
+	behind time.Duration // clock of the sender last decoded
 	id     uint16
 	buf    []byte
 }
@@ -43,16 +46,39 @@ func NewCodec(cfg Config) (*Codec, error) {
 	if cfg.Auth.Type == AuthPass {
 		c.advert.Secret = c.key
 	}
+	c.signer = newSigner(cfg.HMAC)
 	return c, nil
 }
 
+// SetHMAC replaces Config.HMAC from now on. What is known of other routers'
+// sequences is kept, and so is our own, so that keys can be exchanged while
+// adverts flow. The error is that of Config.Validate; nothing has changed then.
+func (c *Codec) SetHMAC(h *HMAC) error {
+	cfg := c.cfg
+	cfg.HMAC = h
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	c.cfg, c.signer = cfg, newSigner(cfg.HMAC)
+	return nil
+}
+
+// HMAC is Config.HMAC as it is in force, with its defaults; nil for none. It is
+// not to be changed.
+func (c *Codec) HMAC() *HMAC { return c.cfg.HMAC }
+
+// Signs reports whether adverts get a trailer. An advert that was encoded before
+// another one is then refused after it.
+func (c *Codec) Signs() bool { return c.cfg.HMAC.signs() }
+
 // Encode returns one advert of the given priority from src to dst: for IPv4 a
 // whole datagram with its header, for IPv6 the VRRP message. The slice is
-// valid until the next call.
-func (c *Codec) Encode(src, dst netip.Addr, priority uint8) []byte {
+// valid until the next call. now, by the wall clock, goes into the trailer.
+func (c *Codec) Encode(now time.Time, src, dst netip.Addr, priority uint8) []byte {
 	c.advert.Priority = priority
 	if !src.Is4() {
-		c.buf = Append(c.buf[:0], &c.advert, src, dst)
+		c.buf = c.appendAdvert(c.buf[:0], now, src, dst)
 		return c.buf
 	}
 	c.id++
@@ -64,8 +90,11 @@ func (c *Codec) Encode(src, dst netip.Addr, priority uint8) []byte {
 		length += secretLen
 	}
 	if c.cfg.Auth.Type != AuthAH {
+		if c.cfg.HMAC.signs() {
+			length += trailerLen
+		}
 		c.buf = appendIPv4(c.buf[:0], src, dst, ProtocolVRRP, c.id, length)
-		c.buf = Append(c.buf, &c.advert, src, dst)
+		c.buf = c.appendAdvert(c.buf, now, src, dst)
 		return c.buf
 	}
 	c.seq++
@@ -77,8 +106,26 @@ func (c *Codec) Encode(src, dst netip.Addr, priority uint8) []byte {
 	return c.buf
 }
 
+// appendAdvert appends the message, and its trailer where adverts are signed.
+func (c *Codec) appendAdvert(b []byte, now time.Time, src, dst netip.Addr) []byte {
+	if !c.cfg.HMAC.signs() {
+		return Append(b, &c.advert, src, dst)
+	}
+	start := len(b)
+	c.sent = c.sent.next(now, c.cfg.HMAC)
+	b = appendUnsummed(b, &c.advert, src)
+	b = c.signer.sign(b, start, src, c.sent)
+	c.advert.sum(b[start:], trailerLen, src, dst)
+	return b
+}
+
 // Decode checks p as keepalived and RFC 9568 section 7.1 do and, when it is an
 // advert of this virtual router, leaves it in a. Otherwise the error is a Drop.
+// now, by the wall clock, is compared with the sender's clock in the trailer.
+//
+// With Config.HMAC the trailer is checked before anything that the sender says
+// is looked at, but for what finds the trailer: virtual router, version and
+// address count.
 //
 // A packet of another virtual router is DropVRID; a is then decoded as far as
 // possible, so that the caller can see whether its addresses are ours
@@ -87,7 +134,7 @@ func (c *Codec) Encode(src, dst netip.Addr, priority uint8) []byte {
 // The address list of an accepted advert may differ from ours; see
 // SameAddresses. keepalived since 2.3.3 only logs that, and so a rolling
 // change of the list does not split the pair.
-func (c *Codec) Decode(a *Advert, p Packet) error {
+func (c *Codec) Decode(now time.Time, a *Advert, p Packet) error {
 	message, err := c.message(p)
 	if err != nil {
 		return err
@@ -97,18 +144,25 @@ func (c *Codec) Decode(a *Advert, p Packet) error {
 	}
 	if message[1] != c.cfg.VRID {
 		a.Addresses = a.Addresses[:0]
-		_ = Parse(a, message, p.Source, p.Destination) // only to look at the addresses
+		_ = parse(a, message, trailerIn(message, p.Source.Is4()), p.Source, p.Destination) // only to look at the addresses
 		return DropVRID
 	}
 	multicast := p.Destination.IsMulticast()
 	if multicast && p.TTL != TTL {
 		return DropTTL
 	}
-	if err := Parse(a, message, p.Source, p.Destination); err != nil {
+	trailer := trailerIn(message, p.Source.Is4())
+	if err := c.verify(now, message, trailer, p); err != nil {
+		return err
+	}
+	if err := parse(a, message, trailer, p.Source, p.Destination); err != nil {
 		return err
 	}
 	if a.Version != c.cfg.Version {
 		return DropVersion
+	}
+	if trailer > 0 {
+		a.KeyID, a.Behind = message[len(message)-trailer+1], c.behind
 	}
 	if err := c.authenticate(a, p); err != nil {
 		return err
@@ -140,6 +194,47 @@ func (c *Codec) message(p Packet) ([]byte, error) {
 		return p.Payload[ahLen:], nil
 	}
 	return nil, DropProtocol
+}
+
+// verify checks the trailer, where there is or must be one. A unicast sender must
+// be a peer: only peers have a place for their sequence.
+func (c *Codec) verify(now time.Time, message []byte, trailer int, p Packet) error {
+	h := c.cfg.HMAC
+	switch {
+	case h == nil && trailer > 0:
+		return DropSigned
+	case h == nil:
+		return nil
+	case Version(message[0]>>4) != c.cfg.Version:
+		return DropVersion
+	case trailer == 0 && len(message) != messageLen(message, p.Source.Is4()):
+		return DropLength
+	case trailer == 0 && h.Mode == HMACEnforce:
+		return DropUnsigned
+	case trailer == 0:
+		return nil
+	case p.Destination.IsMulticast() == c.cfg.Unicast():
+		return DropMode
+	case c.cfg.Unicast() && !slices.Contains(c.cfg.Peers, p.Source):
+		return DropPeer
+	}
+	seq, behind, err := c.signer.verify(now, message, p.Source)
+	c.behind = behind
+	if err != nil {
+		return err
+	}
+	if !c.marks.accept(now, p.Source, seq, h, c.cfg.Unicast()) {
+		return DropReplay
+	}
+	return nil
+}
+
+// ClockSkewed reports whether the clock of a's sender is so far from ours that
+// its adverts will soon be dropped: by more than half of HMAC.Window, as
+// keepalived warns.
+func (c *Codec) ClockSkewed(a *Advert) bool {
+	h := c.cfg.HMAC
+	return h != nil && a.KeyID != 0 && h.AntiReplay == ReplayTime && !within(a.Behind, h.Window/2)
 }
 
 // authenticate applies the configured authentication to a parsed advert.
@@ -189,42 +284,4 @@ func (c *Codec) SameAddresses(a *Advert) bool {
 // SharesAddress reports whether a advertises one of our addresses.
 func (c *Codec) SharesAddress(a *Advert) bool {
 	return slices.ContainsFunc(a.Addresses, func(ip netip.Addr) bool { return slices.Contains(c.mine, ip) })
-}
-
-// Explain says in one sentence what a dropped packet had and what we want,
-// with the likely cause. It does not alter the codec.
-func (c *Codec) Explain(d Drop, p Packet) string {
-	message, err := c.message(p)
-	var version, interval, auth string
-	if err == nil && len(message) >= headerLen {
-		version = fmt.Sprint(message[0] >> 4)
-		auth = AuthType(message[4]).String()
-		interval = (time.Duration(message[5]) * time.Second).String()
-	}
-	switch d {
-	case DropVRID:
-		if err != nil || len(message) < headerLen {
-			return d.String()
-		}
-		return fmt.Sprintf("virtual router id %d, ours is %d", message[1], c.cfg.VRID)
-	case DropTTL:
-		return fmt.Sprintf("TTL %d, must be 255: the advert crossed a router or was forged", p.TTL)
-	case DropVersion:
-		return fmt.Sprintf("VRRP version %s, ours is %d", version, c.cfg.Version)
-	case DropAuthType:
-		return fmt.Sprintf("authentication type %s, ours is %s", auth, c.cfg.Auth.Type)
-	case DropAuth:
-		return "authentication failed: the passwords differ"
-	case DropInterval:
-		return fmt.Sprintf("advert interval %s, ours is %s", interval, c.cfg.Interval)
-	case DropMode:
-		if c.cfg.Unicast() {
-			return "the peer multicasts, we are configured for unicast"
-		}
-		return "the peer unicasts, we are configured for multicast"
-	case DropPeer:
-		return "not in our list of unicast peers"
-	case DropShort, DropProtocol, DropType, DropLength, DropChecksum, DropReplay:
-	}
-	return d.String()
 }

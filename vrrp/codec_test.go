@@ -13,6 +13,9 @@ import (
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
+// testTime is the wall clock of tests that have no trailer to look at it.
+var testTime = time.Unix(1_800_000_000, 0)
+
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
@@ -108,7 +111,7 @@ func TestKeepalivedCaptures(t *testing.T) {
 			}
 			var got []byte
 			for range tt.nth {
-				got = c.Encode(addr(tt.src), addr(tt.dst), 100)
+				got = c.Encode(testTime, addr(tt.src), addr(tt.dst), 100)
 			}
 			if !bytes.Equal(got, want) {
 				t.Errorf("Encode:\n got %x\nwant %x", got, want)
@@ -119,7 +122,7 @@ func TestKeepalivedCaptures(t *testing.T) {
 				t.Fatal(err)
 			}
 			var a Advert
-			if err := receiver.Decode(&a, packetOf(t, want, tt.src, tt.dst)); err != nil {
+			if err := receiver.Decode(testTime, &a, packetOf(t, want, tt.src, tt.dst)); err != nil {
 				t.Fatalf("Decode: %v", err)
 			}
 			if a.Priority != 100 || a.Interval != time.Second || !receiver.SameAddresses(&a) {
@@ -190,7 +193,7 @@ func TestDecodeDrops(t *testing.T) {
 				p = packetOf(t, b, capture.src, capture.dst)
 			}
 			if err == nil {
-				err = c.Decode(new(Advert), p)
+				err = c.Decode(testTime, new(Advert), p)
 			}
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
@@ -209,16 +212,16 @@ func TestDecodeUnicast(t *testing.T) {
 		cfg.Auth = auth
 		c, _ := NewCodec(cfg)
 		peer, _ := NewCodec(cfg)
-		p, err := ParseIPv4(bytes.Clone(c.Encode(addr("192.0.2.1"), addr("192.0.2.2"), 7)))
+		p, err := ParseIPv4(bytes.Clone(c.Encode(testTime, addr("192.0.2.1"), addr("192.0.2.2"), 7)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var a Advert
-		if err := peer.Decode(&a, p); err != nil || a.Priority != 7 {
+		if err := peer.Decode(testTime, &a, p); err != nil || a.Priority != 7 {
 			t.Errorf("%s: %+v, %v", auth.Type, a, err)
 		}
-		p, _ = ParseIPv4(bytes.Clone(c.Encode(addr("192.0.2.9"), addr("192.0.2.2"), 7)))
-		if err := peer.Decode(&a, p); !errors.Is(err, DropPeer) {
+		p, _ = ParseIPv4(bytes.Clone(c.Encode(testTime, addr("192.0.2.9"), addr("192.0.2.2"), 7)))
+		if err := peer.Decode(testTime, &a, p); !errors.Is(err, DropPeer) {
 			t.Errorf("%s, from a stranger: %v", auth.Type, err)
 		}
 	}
@@ -232,22 +235,22 @@ func TestReplay(t *testing.T) {
 	src := addr("192.0.2.1")
 	var old Packet
 	for i := range 5 {
-		p, err := ParseIPv4(bytes.Clone(sender.Encode(src, Group4, 100)))
+		p, err := ParseIPv4(bytes.Clone(sender.Encode(testTime, src, Group4, 100)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := receiver.Decode(new(Advert), p); err != nil {
+		if err := receiver.Decode(testTime, new(Advert), p); err != nil {
 			t.Fatalf("advert %d: %v", i, err)
 		}
 		if i == 2 {
 			old = p
 		}
 	}
-	if err := receiver.Decode(new(Advert), old); !errors.Is(err, DropReplay) {
+	if err := receiver.Decode(testTime, new(Advert), old); !errors.Is(err, DropReplay) {
 		t.Errorf("replayed advert: %v", err)
 	}
-	p, _ := ParseIPv4(bytes.Clone(receiver.Encode(addr("192.0.2.2"), Group4, 100)))
-	if err := sender.Decode(new(Advert), p); err != nil {
+	p, _ := ParseIPv4(bytes.Clone(receiver.Encode(testTime, addr("192.0.2.2"), Group4, 100)))
+	if err := sender.Decode(testTime, new(Advert), p); err != nil {
 		t.Errorf("first advert of the next master: %v; it must go on above what it heard", err)
 	}
 }
@@ -263,9 +266,9 @@ func TestVRIDMistyped(t *testing.T) {
 		cfg.VRID, cfg.Addresses[0].Prefix = 52, prefix(tt.vip)
 		other, _ := NewCodec(cfg)
 		ours, _ := NewCodec(captureConfig())
-		p, _ := ParseIPv4(other.Encode(addr("192.0.2.9"), Group4, 100))
+		p, _ := ParseIPv4(other.Encode(testTime, addr("192.0.2.9"), Group4, 100))
 		var a Advert
-		if err := ours.Decode(&a, p); !errors.Is(err, DropVRID) || ours.SharesAddress(&a) != tt.shares {
+		if err := ours.Decode(testTime, &a, p); !errors.Is(err, DropVRID) || ours.SharesAddress(&a) != tt.shares {
 			t.Errorf("%s: %v, shares %v", tt.vip, err, ours.SharesAddress(&a))
 		}
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	Excluded []Address
 	// Auth is the authentication of version 2 over IPv4. Default none.
 	Auth Auth
+	// HMAC, when not nil, authenticates adverts of either version and family by
+	// a trailer. Not with Auth.
+	HMAC *HMAC
 	// Peers, when not empty, are sent adverts by unicast instead of multicast,
 	// and are the only sources adverts are accepted from.
 	Peers []netip.Addr
@@ -93,6 +96,7 @@ func (c Config) WithDefaults() Config {
 	if c.DownMultiplier == 0 {
 		c.DownMultiplier = 3
 	}
+	c.HMAC = c.HMAC.withDefaults(c.Interval)
 	a := &c.Announce
 	if a.Repeat == 0 {
 		a.Repeat = 5
@@ -206,6 +210,9 @@ func (c Config) validateAddresses(bad func(string, string, ...any)) {
 	if !v4 {
 		size, head = 16, 40+headerLen
 	}
+	if c.HMAC != nil {
+		head += trailerLen
+	}
 	switch n := len(c.Addresses); {
 	case n == 0:
 		bad("Addresses", "at least one is required")
@@ -245,6 +252,10 @@ func (c Config) validateAddresses(bad func(string, string, ...any)) {
 }
 
 func (c Config) validateAuth(bad func(string, string, ...any)) {
+	c.HMAC.validate(bad)
+	if c.HMAC != nil && c.Auth.Type != AuthNone {
+		bad("HMAC", "excludes Auth.Type %s", c.Auth.Type)
+	}
 	switch c.Auth.Type {
 	case AuthNone:
 		if c.Auth.Secret != "" {

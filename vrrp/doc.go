@@ -25,7 +25,7 @@
 //	for {
 //		select {
 //		case p := <-packets:
-//			if err := codec.Decode(&advert, p); err == nil {
+//			if err := codec.Decode(now, &advert, p); err == nil {
 //				do(vrrp.Received{Source: p.Source, Priority: advert.Priority, Interval: advert.Interval})
 //			}
 //		case <-timer.C:

@@ -21,6 +21,18 @@ const (
 	DropTTL
 	// DropVersion: not the configured VRRP version.
 	DropVersion
+	// DropUnsigned: no authentication trailer, and the mode is HMACEnforce.
+	DropUnsigned
+	// DropSigned: an authentication trailer, and Config.HMAC is not set.
+	DropSigned
+	// DropTrailer: an authentication trailer of an unknown scheme.
+	DropTrailer
+	// DropStale: the clock in the trailer is not within HMAC.Window of ours.
+	DropStale
+	// DropKey: signed with a key whose id we do not have.
+	DropKey
+	// DropDigest: the digest in the trailer is wrong for its key.
+	DropDigest
 	// DropType: not an ADVERTISEMENT (type 1), the only type there is.
 	DropType
 	// DropLength: the length is not what version, family and address count say.
@@ -31,7 +43,8 @@ const (
 	DropAuthType
 	// DropAuth: wrong password, wrong integrity value or wrong SPI.
 	DropAuth
-	// DropReplay: an authentication header sequence number seen before.
+	// DropReplay: the sequence number of an authentication header or trailer is
+	// not after the last one.
 	DropReplay
 	// DropInterval: version 2 with an advertisement interval other than ours
 	// (RFC 3768 section 7.1), or version 3 with interval zero.
@@ -54,6 +67,12 @@ var dropText = [Drops]string{
 	DropVRID:     "another virtual router id",
 	DropTTL:      "TTL is not 255",
 	DropVersion:  "another VRRP version",
+	DropUnsigned: "no authentication trailer",
+	DropSigned:   "authentication trailer unexpected",
+	DropTrailer:  "authentication trailer of another scheme",
+	DropStale:    "sender's clock is out of the window",
+	DropKey:      "signed with a key that is not ours",
+	DropDigest:   "wrong authentication digest",
 	DropType:     "not an advertisement",
 	DropLength:   "length does not fit the address count",
 	DropChecksum: "wrong checksum",

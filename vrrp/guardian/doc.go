@@ -35,6 +35,12 @@
 // signal to the director's group does not reach it; it ignores SIGTERM, SIGINT
 // and SIGHUP.
 //
+// Adverts that are signed with a trailer (vrrp.HMAC) carry a sequence number made
+// of the time. The director arms the guardian anew with each advert it sends, so
+// that the priority 0 is newer than that; Keeper then sends the packets alone. A
+// director that dies between the two, which is some ten microseconds, leaves one
+// that is refused, and the backup waits for the master-down time.
+//
 // With the authentication header (AH) there is no priority 0 to send: each
 // packet needs a higher sequence number than the last, the director alone knows
 // that, and a number far ahead would be burnt for every router of the group.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,7 @@ import (
 type message struct {
 	Hello  *hello  `json:"hello,omitempty"`
 	Arm    *Arm    `json:"arm,omitempty"`
+	Renew  *renew  `json:"renew,omitempty"`
 	Disarm *string `json:"disarm,omitempty"` // the instance
 	Ping   bool    `json:"ping,omitempty"`
 	Bye    bool    `json:"bye,omitempty"`
@@ -25,6 +27,13 @@ type message struct {
 type hello struct {
 	Lock   string `json:"lock"`   // path of the file to lock
 	Parent int    `json:"parent"` // process id of the director
+}
+
+// renew replaces the packets of an Arm, and nothing else: those that were signed
+// before the last advert would be refused after it.
+type renew struct {
+	Instance string   `json:"instance"`
+	Packets  []Packet `json:"packets"`
 }
 
 // reply answers the request before it. An error of an Arm says what of it
@@ -48,6 +57,14 @@ type Arm struct {
 	Within time.Duration `json:"within_ns"`
 }
 
+// renewedBy reports whether b differs from what was told before in the content of
+// its packets only.
+func (a *Arm) renewedBy(b *Arm) bool {
+	return a != nil && a.Interface == b.Interface && a.Source == b.Source && a.Within == b.Within &&
+		slices.Equal(a.Addresses, b.Addresses) && len(b.Packets) > 0 &&
+		slices.EqualFunc(a.Packets, b.Packets, func(x, y Packet) bool { return x.To == y.To })
+}
+
 // Address is a virtual address and where it is.
 type Address struct {
 	Device string       `json:"device"`
@@ -59,6 +76,8 @@ type Packet struct {
 	To   netip.Addr `json:"to"`
 	Data []byte     `json:"data"`
 }
+
+func (p Packet) incomplete() bool { return len(p.Data) == 0 || !p.To.IsValid() }
 
 // maxFrame bounds a frame: 255 adverts of the largest size, in base64, fit.
 const maxFrame = 1 << 20
@@ -113,13 +132,18 @@ func (d *decoder) next() (m message, ok bool, err error) {
 // acting on it needs.
 func (m message) validate() error {
 	n := 0
-	for _, set := range []bool{m.Hello != nil, m.Arm != nil, m.Disarm != nil, m.Ping, m.Bye, m.Reply != nil} {
+	for _, set := range []bool{m.Hello != nil, m.Arm != nil, m.Renew != nil, m.Disarm != nil, m.Ping, m.Bye, m.Reply != nil} {
 		if set {
 			n++
 		}
 	}
 	if n != 1 {
 		return fmt.Errorf("%d meanings", n)
+	}
+	if r := m.Renew; r != nil {
+		if r.Instance == "" || len(r.Packets) == 0 || slices.ContainsFunc(r.Packets, Packet.incomplete) {
+			return errors.New("incomplete renewal")
+		}
 	}
 	a := m.Arm
 	if a == nil {
@@ -134,7 +158,7 @@ func (m message) validate() error {
 		}
 	}
 	for _, p := range a.Packets {
-		if a.Interface == "" || len(p.Data) == 0 || !p.To.IsValid() || p.To.Is4() != a.Source.Is4() || !a.Source.IsValid() {
+		if a.Interface == "" || p.incomplete() || p.To.Is4() != a.Source.Is4() || !a.Source.IsValid() {
 			return errors.New("arm with a packet that goes nowhere")
 		}
 	}

@@ -25,7 +25,7 @@ var comparable = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
 func TestFrames(t *testing.T) {
 	name := "VI_1"
 	want := []message{
-		{Hello: &hello{Lock: "/x", Parent: 7}}, {Arm: theArm()}, {Disarm: &name}, {Ping: true}, {Bye: true}, {Reply: &reply{Error: "no"}},
+		{Hello: &hello{Lock: "/x", Parent: 7}}, {Arm: theArm()}, {Renew: &renew{"VI_1", theArm().Packets}}, {Disarm: &name}, {Ping: true}, {Bye: true}, {Reply: &reply{Error: "no"}},
 	}
 	var stream []byte
 	for _, m := range want {
@@ -71,6 +71,9 @@ func TestMalformed(t *testing.T) {
 		"arm of nothing":      frame(`{"arm":{"instance":"VI_1"}}`),
 		"arm without device":  frame(`{"arm":{"instance":"VI_1","addresses":[{"prefix":"192.0.2.1/24"}]}}`),
 		"arm without address": frame(`{"arm":{"instance":"VI_1","addresses":[{"device":"eth0"}]}}`),
+		"renewal of nothing":  frame(`{"renew":{"packets":[{"to":"192.0.2.1","data":"AAAA"}]}}`),
+		"renewal by nothing":  frame(`{"renew":{"instance":"VI_1"}}`),
+		"renewal to nowhere":  frame(`{"renew":{"instance":"VI_1","packets":[{"data":"AAAA"}]}}`),
 		"packet to nowhere":   frame(`{"arm":{"instance":"VI_1","interface":"eth0","addresses":[{"device":"eth0","prefix":"192.0.2.1/24"}],"packets":[{"data":"AAAA"}]}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +82,25 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("taken: %+v, %v", m, err)
 			}
 		})
+	}
+}
+
+// TestRenewedBy: only the content of packets can be renewed.
+func TestRenewedBy(t *testing.T) {
+	a := theArm()
+	for what, change := range map[string]func(*Arm){
+		"source": func(b *Arm) { b.Source = b.Source.Next() }, "within": func(b *Arm) { b.Within++ }, "interface": func(b *Arm) { b.Interface = "eth2" },
+		"address": func(b *Arm) { b.Addresses = b.Addresses[:1] }, "peer": func(b *Arm) { b.Packets[0].To = b.Source }, "no packets": func(b *Arm) { b.Packets = nil },
+	} {
+		b := theArm()
+		if change(b); a.renewedBy(b) {
+			t.Errorf("another %s is taken for a renewal", what)
+		}
+	}
+	b := theArm()
+	b.Packets[0].Data = []byte{1}
+	if !a.renewedBy(b) || (*Arm)(nil).renewedBy(b) {
+		t.Error("other data are a renewal of an arm that was told")
 	}
 }
 
@@ -91,6 +113,10 @@ func FuzzDecoder(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)-1])
+	if whole, err = appendFrame(nil, message{Renew: &renew{"VI_1", theArm().Packets}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
 	f.Add([]byte{0, 0, 0, 2, '{', '}'})
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {

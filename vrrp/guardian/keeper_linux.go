@@ -68,7 +68,8 @@ func NewKeeper(cfg Config) *Keeper {
 }
 
 // Arm tells the guardian what to do if we die, from now on. a is not changed
-// afterwards by the caller.
+// afterwards by the caller. To replace nothing but packets costs little and may
+// be done with each advert.
 func (k *Keeper) Arm(a Arm) {
 	k.mu.Lock()
 	k.want[a.Instance] = &a
@@ -302,8 +303,15 @@ func (k *Keeper) tell(c *child) error {
 		if c.told[name] == want[name] {
 			continue
 		}
+		before := c.told[name]
 		c.told[name] = want[name]
-		if err := c.ask(message{Arm: want[name]}, name); err != nil {
+		var err error
+		if before.renewedBy(want[name]) {
+			err = c.ask(message{Renew: &renew{name, want[name].Packets}}, "")
+		} else {
+			err = c.ask(message{Arm: want[name]}, name)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -167,6 +167,30 @@ func TestKeeperTellsWhatCannotBeDone(t *testing.T) {
 	}
 }
 
+// TestKeeperRenews: new packets reach the guardian without arming it anew, which
+// would count its sockets up and leave it unarmed meanwhile.
+func TestKeeperRenews(t *testing.T) {
+	k := keep(t)
+	arm := func(data byte) {
+		a := harmless("VI_1")
+		a.Source = netip.MustParseAddr("127.0.0.1")
+		a.Packets = []Packet{{netip.MustParseAddr("127.0.0.1"), []byte{data}}}
+		k.Arm(a)
+	}
+	arm(0)
+	k.until("an answer", func(s Status) bool { return s.PID != 0 && (len(s.Armed) == 1 || s.Error != "") })
+	for i := range 200 {
+		arm(byte(i))
+	}
+	k.Arm(harmless("VI_2"))
+	s := k.until("armed for the other", func(s Status) bool { return slices.Contains(s.Armed, "VI_2") })
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n := len(k.said); s.Restarts != 0 || n > 2 { // it runs; and without root, that it cannot send
+		t.Errorf("%+v, said %q", s, k.said)
+	}
+}
+
 // TestAwait: a guardian that lingers, because it was stopped, is killed by the
 // next director.
 func TestAwait(t *testing.T) {

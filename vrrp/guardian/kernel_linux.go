@@ -85,7 +85,12 @@ func (k *kernel) Prepare(a Arm) (Prepared, error) {
 
 func (r *router) Release() error { return r.host.Remove() }
 
+func (r *router) Renew(packets []Packet) { r.packets = packets }
+
 func (r *router) Resign() error {
+	if r.sender == nil { // Prepare has said so
+		return nil
+	}
 	var errs []error
 	for _, p := range r.packets {
 		errs = append(errs, r.sender.Send(p.Data, p.To))

@@ -35,6 +35,8 @@ type Kernel interface {
 type Prepared interface {
 	// Release takes the addresses off. Absent ones are no error.
 	Release() error
+	// Renew replaces the adverts; where they go does not change.
+	Renew(packets []Packet)
 	// Resign sends the adverts.
 	Resign() error
 	// Close gives back what Prepare took. The addresses stay.
@@ -175,6 +177,12 @@ func (s *server) do(m message) error {
 			s.armed[m.Arm.Instance] = armed{p, m.Arm.Within}
 		}
 		return err
+	case m.Renew != nil:
+		a, ok := s.armed[m.Renew.Instance]
+		if !ok {
+			return fmt.Errorf("renew %s: it is not armed", m.Renew.Instance)
+		}
+		a.Renew(m.Renew.Packets)
 	case m.Disarm != nil:
 		s.disarm(*m.Disarm)
 	case m.Ping:

@@ -3,6 +3,7 @@ package guardian
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -32,12 +33,13 @@ func (f *fake) Ended(limit time.Duration) bool { return !f.alive }
 
 func (f *fake) Prepare(a Arm) (Prepared, error) {
 	time.Sleep(f.busy)
-	return &fakeRouter{f, a.Instance}, f.unhealthy
+	return &fakeRouter{f: f, name: a.Instance}, f.unhealthy
 }
 
 type fakeRouter struct {
-	f    *fake
-	name string
+	f       *fake
+	name    string
+	renewed string
 }
 
 func (r *fakeRouter) Release() error {
@@ -49,8 +51,11 @@ func (r *fakeRouter) Release() error {
 	r.f.note("release %s", r.name)
 	return nil
 }
-func (r *fakeRouter) Resign() error { r.f.note("resign %s", r.name); return nil }
-func (r *fakeRouter) Close()        {}
+func (r *fakeRouter) Resign() error { r.f.note("resign %s%s", r.name, r.renewed); return nil }
+func (r *fakeRouter) Renew(p []Packet) {
+	r.renewed = fmt.Sprintf(" with %x to %s", p[0].Data, p[0].To)
+}
+func (r *fakeRouter) Close() {}
 
 // wire is a Conn in memory.
 type wire struct {
@@ -189,6 +194,13 @@ func (d *director) arm(name string) {
 	}
 }
 
+func (d *director) renew(name string, data byte) {
+	d.t.Helper()
+	if e := d.ask(message{Renew: &renew{name, []Packet{{netip.MustParseAddr("224.0.0.18"), []byte{data}}}}}); e != "" {
+		d.t.Fatal(e)
+	}
+}
+
 func TestServe(t *testing.T) {
 	name := "VI_1"
 	released := []string{"release VI_1", "resign VI_1"}
@@ -213,6 +225,19 @@ func TestServe(t *testing.T) {
 			d.arm(name)
 			other := "VI_2"
 			d.ask(message{Disarm: &other})
+		}, released, nil},
+		{"dies renewed", fake{}, func(d *director) {
+			d.hello()
+			d.arm(name)
+			d.renew(name, 1)
+			d.renew(name, 2)
+		}, []string{"release VI_1", "resign VI_1 with 02 to 224.0.0.18"}, nil},
+		{"dies after a renewal of nothing", fake{}, func(d *director) {
+			d.hello()
+			d.arm(name)
+			if e := d.ask(message{Renew: &renew{"VI_2", theArm().Packets}}); e == "" {
+				d.t.Error("renewed what is not armed")
+			}
 		}, released, nil},
 		{"bye", fake{}, func(d *director) { d.hello(); d.arm(name); d.send(message{Bye: true}) }, nil, nil},
 		{"dies long after", fake{}, func(d *director) { d.hello(); d.arm(name); time.Sleep(time.Hour) }, released, nil},

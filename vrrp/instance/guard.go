@@ -3,6 +3,7 @@ package instance
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
@@ -14,6 +15,7 @@ func (l *loop) armGuard() {
 		return
 	}
 	var resign []Datagram
+	now := time.Now()
 	// A packet with an authentication header carries a sequence number, and the
 	// next ones are ours to use.
 	if source := l.reader.source(); cfg.Auth.Type != vrrp.AuthAH {
@@ -22,11 +24,19 @@ func (l *loop) armGuard() {
 			to = []netip.Addr{cfg.Group()}
 		}
 		for _, peer := range to {
-			resign = append(resign, Datagram{peer, slices.Clone(l.codec.Encode(source, peer, vrrp.PriorityResign))})
+			resign = append(resign, Datagram{peer, slices.Clone(l.codec.Encode(now, source, peer, vrrp.PriorityResign))})
 		}
 	}
 	// The last advert may be an interval older than the last sign of life.
 	guard.Arm(l.reader.source(), resign, l.replacedAfter-cfg.Interval)
+}
+
+// rearmGuard gives the guard a resignation that is newer than the last advert:
+// whoever checks sequences would refuse the one of before.
+func (l *loop) rearmGuard() {
+	if l.codec.Signs() {
+		l.armGuard()
+	}
 }
 
 func (l *loop) disarmGuard() {

@@ -302,7 +302,7 @@ func (l *loop) receive(f *frame) {
 		l.failed("receive", f.err)
 		return
 	}
-	err := l.codec.Decode(&l.advert, f.packet)
+	err := l.codec.Decode(time.Now(), &l.advert, f.packet)
 	if d, ok := errors.AsType[vrrp.Drop](err); ok {
 		l.drop(d, f.packet)
 		return
@@ -314,6 +314,7 @@ func (l *loop) receive(f *frame) {
 		l.r.status.Counters.ResignsSeen++
 	}
 	l.r.mu.Unlock()
+	l.authenticated(from)
 	if !l.codec.SameAddresses(&l.advert) {
 		l.trouble(TroubleAddresses, from, func() string {
 			return fmt.Sprintf("its address list is %v", l.advert.Addresses)

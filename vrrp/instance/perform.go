@@ -66,6 +66,7 @@ func (l *loop) perform(action vrrp.Action) {
 		// hears will be replaced.
 		if l.send(a.Priority) && a.Priority != vrrp.PriorityResign && l.installed {
 			l.install(l.r.cfg.Host.Renew)
+			l.rearmGuard()
 		}
 	case vrrp.Enter:
 		l.enter(a)
@@ -93,10 +94,11 @@ func (l *loop) send(priority uint8) bool {
 		return false
 	}
 	cfg := &l.r.cfg.VRRP
+	now := time.Now()
 	sent := 0
 	var failure error
 	one := func(to netip.Addr) {
-		if err := l.reader.conn.Send(l.codec.Encode(l.reader.source(), to, priority), to); err != nil {
+		if err := l.reader.conn.Send(l.codec.Encode(now, l.reader.source(), to, priority), to); err != nil {
 			failure = errors.Join(failure, err)
 			return
 		}

@@ -53,7 +53,8 @@ type Guard interface {
 	// adverts, sent from source, that would give up mastership; none when only
 	// this process can make them (authentication header). From within on after
 	// our last sign of life another router may be master, and they must not be
-	// sent any more.
+	// sent any more. Where adverts are signed (vrrp.Config.HMAC), Arm is called
+	// again after each advert, with a resign that is newer than it.
 	Arm(source netip.Addr, resign []Datagram, within time.Duration)
 	// Disarm is called when the addresses have been taken off.
 	Disarm()
@@ -168,6 +169,19 @@ func (r *Runner) SetPriority(priority uint8, reason string) {
 // fault is set: a failed script, a lost interface. An empty why clears the name.
 func (r *Runner) SetFault(name, why string) {
 	r.inbox.put(func(l *loop) { l.setFault(name, why) })
+}
+
+// SetHMAC replaces vrrp.Config.HMAC, nil for none, from the next advert on. The
+// election goes on undisturbed. The error is that of vrrp.Config.Validate; then
+// nothing changes.
+func (r *Runner) SetHMAC(h *vrrp.HMAC) error {
+	cfg := r.cfg.VRRP
+	cfg.HMAC = h
+	if err := cfg.WithDefaults().Validate(); err != nil {
+		return fmt.Errorf("set HMAC of virtual router %s: %w", cfg.Name, err)
+	}
+	r.inbox.put(func(l *loop) { l.setHMAC(h) })
+	return nil
 }
 
 // Handover gives mastership to another router and returns when that router has

@@ -320,7 +320,7 @@ func TestTroubles(t *testing.T) {
 		}
 		for i := 1.0; i < 8; i++ {
 			n.until(i)
-			if err := peer.Send(codec.Encode(peer.source, vrrp.Group4, 200), vrrp.Group4); err != nil {
+			if err := peer.Send(codec.Encode(time.Now(), peer.source, vrrp.Group4, 200), vrrp.Group4); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -352,7 +352,7 @@ func TestTroublesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := l.dial(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}).String(), log)
-			if err := c.Send(codec.Encode(c.source, vrrp.Group4, 1), vrrp.Group4); err != nil {
+			if err := c.Send(codec.Encode(time.Now(), c.source, vrrp.Group4, 1), vrrp.Group4); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.Close(); err != nil {

@@ -40,6 +40,7 @@ type Status struct {
 	LeaseNote string
 	Renewed   time.Time // last renewal
 
+	HMAC     *HMACStatus // nil: not configured
 	Counters Counters
 	Lateness Lateness
 	Troubles []Trouble         // in the order of first sight
@@ -101,6 +102,7 @@ func newStatus(cfg vrrp.Config) Status {
 		MasterDown: cfg.Version.MasterDown(cfg.Interval, cfg.DownMultiplier, cfg.Priority),
 		Addresses:  cfg.Addresses, Excluded: cfg.Excluded,
 		Lease:  cfg.LeaseTime(),
+		HMAC:   newHMACStatus(cfg.HMAC),
 		Faults: map[string]string{},
 	}
 	switch {
@@ -120,6 +122,10 @@ func (s Status) clone() Status {
 	s.Excluded = slices.Clone(s.Excluded)
 	s.Troubles = slices.Clone(s.Troubles)
 	s.Faults = maps.Clone(s.Faults)
+	if s.HMAC != nil {
+		h := *s.HMAC // Keys are not changed
+		s.HMAC = &h
+	}
 	if s.Present && s.Lease > 0 && time.Since(s.Renewed) > vrrp.LeaseEnd(s.Lease) {
 		s.Present = false // the loop hangs, the kernel has taken them off
 	}

@@ -17,6 +17,18 @@ const (
 	TroubleAuth TroubleKind = iota + 1
 	// TroubleAuthType: another authentication type.
 	TroubleAuthType
+	// TroubleUnsigned: no authentication trailer where one is asked for, or one
+	// where we have no keys.
+	TroubleUnsigned
+	// TroubleKey: a trailer that we cannot check: its key or its scheme is unknown.
+	TroubleKey
+	// TroubleDigest: a trailer with a wrong digest.
+	TroubleDigest
+	// TroubleClock: a sender's clock is so far from ours that its adverts will
+	// soon be dropped.
+	TroubleClock
+	// TroubleStale: and now they are; or recorded ones are sent again.
+	TroubleStale
 	// TroubleInterval: another advert interval (version 2: its adverts are
 	// dropped, so there will be two masters).
 	TroubleInterval
@@ -37,7 +49,7 @@ const (
 	TroubleMode
 	// TroublePeer: a unicast advert from an address not in our list.
 	TroublePeer
-	// TroubleReplay: old authentication header sequence numbers.
+	// TroubleReplay: old sequence numbers of an authentication header or trailer.
 	TroubleReplay
 	// TroubleMalformed: packets that are no adverts.
 	TroubleMalformed
@@ -59,6 +71,16 @@ func (k TroubleKind) String() string {
 		return "auth"
 	case TroubleAuthType:
 		return "auth-type"
+	case TroubleUnsigned:
+		return "auth-unsigned"
+	case TroubleKey:
+		return "auth-key"
+	case TroubleDigest:
+		return "auth-digest"
+	case TroubleClock:
+		return "clock"
+	case TroubleStale:
+		return "auth-stale"
 	case TroubleInterval:
 		return "interval"
 	case TroubleVersion:
@@ -108,6 +130,14 @@ func troubleOf(d vrrp.Drop) TroubleKind {
 		return TroubleAuthType
 	case vrrp.DropAuth:
 		return TroubleAuth
+	case vrrp.DropUnsigned, vrrp.DropSigned:
+		return TroubleUnsigned
+	case vrrp.DropTrailer, vrrp.DropKey:
+		return TroubleKey
+	case vrrp.DropDigest:
+		return TroubleDigest
+	case vrrp.DropStale:
+		return TroubleStale
 	case vrrp.DropReplay:
 		return TroubleReplay
 	case vrrp.DropInterval:

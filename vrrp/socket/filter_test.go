@@ -3,6 +3,7 @@ package socket
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/net/bpf"
 
@@ -57,7 +58,7 @@ func TestFilter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			packet := codec.Encode(netip.MustParseAddr(tt.src), netip.MustParseAddr(tt.dst), 100)
+			packet := codec.Encode(time.Now(), netip.MustParseAddr(tt.src), netip.MustParseAddr(tt.dst), 100)
 			n, err := vm.Run(packet)
 			if err != nil || (n > 0) != tt.want {
 				t.Errorf("passes %d bytes, %v; want it passed: %v", n, err, tt.want)

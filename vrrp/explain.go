@@ -1,0 +1,83 @@
+package vrrp
+
+import (
+	"fmt"
+	"time"
+)
+
+// Explain says in one sentence what a dropped packet had and what we want,
+// with the likely cause. d is what Decode has just said of p.
+func (c *Codec) Explain(d Drop, p Packet) string {
+	message, err := c.message(p)
+	var version, interval, auth string
+	if err == nil && len(message) >= headerLen {
+		version = fmt.Sprint(message[0] >> 4)
+		auth = AuthType(message[4]).String()
+		interval = (time.Duration(message[5]) * time.Second).String()
+	}
+	switch d {
+	case DropVRID:
+		if err != nil || len(message) < headerLen {
+			return d.String()
+		}
+		return fmt.Sprintf("virtual router id %d, ours is %d", message[1], c.cfg.VRID)
+	case DropTTL:
+		return fmt.Sprintf("TTL %d, must be 255: the advert crossed a router or was forged", p.TTL)
+	case DropVersion:
+		return fmt.Sprintf("VRRP version %s, ours is %d", version, c.cfg.Version)
+	case DropAuthType:
+		return fmt.Sprintf("authentication type %s, ours is %s", auth, c.cfg.Auth.Type)
+	case DropAuth:
+		return "authentication failed: the passwords differ"
+	case DropInterval:
+		return fmt.Sprintf("advert interval %s, ours is %s", interval, c.cfg.Interval)
+	case DropMode:
+		if c.cfg.Unicast() {
+			return "the peer multicasts, we are configured for unicast"
+		}
+		return "the peer unicasts, we are configured for multicast"
+	case DropPeer:
+		return "not in our list of unicast peers"
+	case DropUnsigned, DropSigned, DropTrailer, DropStale, DropKey, DropDigest:
+		return c.explainTrailer(d, message, p)
+	case DropReplay:
+		if c.cfg.HMAC != nil {
+			return "its sequence number is not after the last one: a recorded advert was sent again, two routers have one source address, or the sender's clock was put back"
+		}
+	case DropShort, DropProtocol, DropType, DropLength, DropChecksum:
+	}
+	return d.String()
+}
+
+// explainTrailer is Explain for the trailer.
+func (c *Codec) explainTrailer(d Drop, message []byte, p Packet) string {
+	var scheme, key uint8
+	if n := trailerIn(message, p.Source.Is4()); n > 0 {
+		t := message[len(message)-n:]
+		scheme, key = t[0], t[1]
+	}
+	switch d {
+	case DropUnsigned:
+		return "no authentication trailer, which our mode enforce asks for: the sender does not sign yet (no keys, or mode receive-only), or the advert is forged"
+	case DropSigned:
+		return "it is signed with an authentication trailer, and we have no keys: give all routers the keys in mode receive-only before one of them signs"
+	case DropTrailer:
+		return fmt.Sprintf("authentication trailer of scheme %d, we know %d (HMAC-SHA256, keepalived 2.4.2 or later)", scheme, trailerSHA256)
+	case DropStale:
+		relation, by := "behind", c.behind
+		if by < 0 {
+			relation, by = "ahead of", -by
+		}
+		return fmt.Sprintf("its clock is %s %s ours, the window is %s: a clock is wrong, or a recorded advert was sent again", by, relation, c.cfg.HMAC.Window)
+	case DropKey:
+		ids := make([]uint8, 0, len(c.cfg.HMAC.Keys))
+		for _, k := range c.cfg.HMAC.Keys {
+			ids = append(ids, k.ID)
+		}
+		return fmt.Sprintf("signed with key %d, we have %d: a new key must be on all routers before one of them signs with it", key, ids)
+	case DropDigest:
+		return fmt.Sprintf("wrong digest for key %d: the secrets of that key differ, or the advert is forged", key)
+	default:
+		return d.String()
+	}
+}
