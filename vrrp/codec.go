@@ -281,6 +281,9 @@ func (c *Codec) SameAddresses(a *Advert) bool {
 	return true
 }
 
+// Addresses are the advertised addresses of the configuration.
+func (c *Codec) Addresses() []netip.Addr { return slices.Clone(c.mine) }
+
 // SharesAddress reports whether a advertises one of our addresses.
 func (c *Codec) SharesAddress(a *Advert) bool {
 	return slices.ContainsFunc(a.Addresses, func(ip netip.Addr) bool { return slices.Contains(c.mine, ip) })

@@ -15,7 +15,12 @@ const (
 	Backup
 	Master
 	Fault
+
+	states = iota
 )
+
+// States is the number of states: the length of an array indexed by State.
+const States = states
 
 // String is the word used in logs, status and by keepalived's notify scripts.
 func (s State) String() string {

@@ -22,12 +22,15 @@ func (c *Codec) Explain(d Drop, p Packet) string {
 		}
 		return fmt.Sprintf("virtual router id %d, ours is %d", message[1], c.cfg.VRID)
 	case DropTTL:
-		return fmt.Sprintf("TTL %d, must be 255: the advert crossed a router or was forged", p.TTL)
+		return fmt.Sprintf("TTL %d, must be 255", p.TTL)
 	case DropVersion:
 		return fmt.Sprintf("VRRP version %s, ours is %d", version, c.cfg.Version)
 	case DropAuthType:
 		return fmt.Sprintf("authentication type %s, ours is %s", auth, c.cfg.Auth.Type)
 	case DropAuth:
+		if c.cfg.Auth.Type == AuthAH {
+			return "authentication failed: the integrity value is not made with our secret"
+		}
 		return "authentication failed: the passwords differ"
 	case DropInterval:
 		return fmt.Sprintf("advert interval %s, ours is %s", interval, c.cfg.Interval)
@@ -37,14 +40,18 @@ func (c *Codec) Explain(d Drop, p Packet) string {
 		}
 		return "the peer unicasts, we are configured for multicast"
 	case DropPeer:
-		return "not in our list of unicast peers"
+		return fmt.Sprintf("%s is not in our list of unicast peers, %v", p.Source, c.cfg.Peers)
+	case DropChecksum:
+		if err == nil && len(message) >= headerLen {
+			return fmt.Sprintf("checksum 0x%02x%02x fits the message in no form", message[6], message[7])
+		}
 	case DropUnsigned, DropSigned, DropTrailer, DropStale, DropKey, DropDigest:
 		return c.explainTrailer(d, message, p)
 	case DropReplay:
 		if c.cfg.HMAC != nil {
 			return "its sequence number is not after the last one: a recorded advert was sent again, two routers have one source address, or the sender's clock was put back"
 		}
-	case DropShort, DropProtocol, DropType, DropLength, DropChecksum:
+	case DropShort, DropProtocol, DropType, DropLength:
 	}
 	return d.String()
 }

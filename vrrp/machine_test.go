@@ -292,9 +292,9 @@ func TestMaster(t *testing.T) {
 			nil,
 		},
 		{
-			"priority 0 is answered with an advert", nil,
+			"priority 0 is answered with an advert, and whoever had the addresses is corrected", nil,
 			func(s *script) { s.hear(3, 0); s.until(4.9) },
-			[]string{"4.000 send 100"},
+			[]string{"4.000 send 100", "4.000 announce 5"},
 		},
 		{
 			"second announcement and refresh", func(c *Config) {

@@ -12,6 +12,9 @@ func (m *Machine) masterReceived(now time.Time, ev Received) {
 	}
 	if ev.Priority == PriorityResign {
 		m.advertise(now)
+		// Whoever gives up held the addresses until now, as a second master does
+		// that has heard us after a partition without our hearing it.
+		m.announce(now, m.cfg.Announce.LowerRepeat, m.cfg.Announce.LowerDelay)
 		return
 	}
 	why := Reason{Peer: ev.Source, PeerPriority: ev.Priority}

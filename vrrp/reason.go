@@ -24,7 +24,12 @@ const (
 	CauseHandedOver           // Handover, and the next master was heard
 	CauseFailed               // Failed
 	CauseRecovered            // Recovered
+
+	causes = iota
 )
+
+// Causes is the number of causes: the length of an array indexed by Cause.
+const Causes = causes
 
 // String is a short word for a metric or an event.
 func (c Cause) String() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -46,6 +47,12 @@ type loop struct {
 	roles     []Role       // of the present step, not yet given to OnRole
 	waiters   []chan error // callers of Handover
 	logged    map[troubleKey]bool
+	healAt    time.Time // when the next trouble may be over
+
+	entered    time.Time             // when the present state was
+	present    map[netip.Addr]string // virtual addresses on this host that we did not put there, and their devices
+	heard      time.Time             // last advert of a master
+	heardEvery time.Duration         // the interval in it
 }
 
 // Run drives the virtual router until ctx ends, then resigns, takes the
@@ -67,6 +74,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		replacedAfter: r.cfg.VRRP.ReplacedAfter(),
 		faults:        map[string]string{},
 		logged:        map[troubleKey]bool{},
+		present:       map[netip.Addr]string{},
 		timer:         time.NewTimer(0),
 	}
 	defer l.timer.Stop()
@@ -74,6 +82,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	wg.Go(func() { r.watch(background) })
+	wg.Go(func() { r.lookOut(background) })
 	stopped := make(chan struct{})
 	wg.Go(func() { r.dispatch(stopped) })
 
@@ -86,41 +95,6 @@ func (r *Runner) Run(ctx context.Context) error {
 	wg.Wait()
 	close(r.ended)
 	return nil
-}
-
-// watch keeps Host.Watch running.
-func (r *Runner) watch(ctx context.Context) {
-	for {
-		err := r.cfg.Host.Watch(ctx, func(c Change) {
-			r.inbox.put(func(l *loop) { l.changed(c) })
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		r.log.Warn("watch interface", "error", err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(watchPause):
-		}
-	}
-}
-
-// dispatch calls the callbacks, and the last of them after the loop has ended.
-func (r *Runner) dispatch(stopped <-chan struct{}) {
-	for {
-		select {
-		case <-r.outbox.ready:
-		case <-stopped:
-			for _, f := range r.outbox.take() {
-				f()
-			}
-			return
-		}
-		for _, f := range r.outbox.take() {
-			f()
-		}
-	}
 }
 
 func (l *loop) run(ctx context.Context) {
@@ -153,7 +127,7 @@ func (l *loop) run(ctx context.Context) {
 // arm sets the timer to whatever comes first.
 func (l *loop) arm() {
 	next := l.machine.Deadline()
-	for _, t := range []time.Time{l.redialAt, l.hostAt} {
+	for _, t := range []time.Time{l.redialAt, l.hostAt, l.healAt} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -192,6 +166,9 @@ func (l *loop) expired(time.Time) {
 	if !l.hostAt.IsZero() && !now.Before(l.hostAt) {
 		l.hostAt = time.Time{}
 		l.setFault(faultHost, "")
+	}
+	if !l.healAt.IsZero() && !now.Before(l.healAt) {
+		l.healQuiet(now)
 	}
 }
 
@@ -315,15 +292,18 @@ func (l *loop) receive(f *frame) {
 	}
 	l.r.mu.Unlock()
 	l.authenticated(from)
+	if l.advert.Priority != vrrp.PriorityResign {
+		l.heard, l.heardEvery = time.Now(), l.advert.Interval
+	}
 	if !l.codec.SameAddresses(&l.advert) {
 		l.trouble(TroubleAddresses, from, func() string {
-			return fmt.Sprintf("its address list is %v", l.advert.Addresses)
+			return fmt.Sprintf("its address list is %v, ours is %v", l.advert.Addresses, l.codec.Addresses())
 		})
 	}
 	cfg := &l.r.cfg.VRRP
 	if cfg.Version == vrrp.V3 && cfg.IPv4() && l.advert.Checksum != cfg.Checksum {
 		l.trouble(TroubleChecksumForm, from, func() string {
-			return fmt.Sprintf("its checksum has the form %q, ours %q; it may refuse our adverts", l.advert.Checksum, cfg.Checksum)
+			return fmt.Sprintf("its checksum has the form %q, ours is %q", l.advert.Checksum, cfg.Checksum)
 		})
 	}
 	if l.advert.Interval != cfg.Interval { // version 3: adopted, not dropped
@@ -333,9 +313,12 @@ func (l *loop) receive(f *frame) {
 	}
 	rival := l.machine.State() == vrrp.Master && !l.machine.HandingOver() && l.advert.Priority != vrrp.PriorityResign
 	l.step(vrrp.Received{Source: from, Priority: l.advert.Priority, Interval: l.advert.Interval})
+	if l.advert.Priority == vrrp.PriorityResign {
+		l.yielded(from)
+	}
 	if rival && l.machine.State() == vrrp.Master {
 		l.trouble(TroubleSecondMaster, from, func() string {
-			return fmt.Sprintf("another master, priority %d, while we are master with %d", l.advert.Priority, l.machine.Priority())
+			return fmt.Sprintf("another master with priority %d, ours is %d", l.advert.Priority, l.machine.Priority())
 		})
 	}
 }

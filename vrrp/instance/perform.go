@@ -152,6 +152,7 @@ func (l *loop) enter(e vrrp.Enter) {
 	clear(l.logged) // the master changes: what is still wrong is worth saying again
 
 	now := time.Now()
+	l.entered = now
 	master, _ := l.machine.Master()
 	role := Role{
 		State: e.State, Reason: e.Reason, At: now,
@@ -162,6 +163,7 @@ func (l *loop) enter(e vrrp.Enter) {
 	role.Previous = s.State
 	s.State, s.Reason, s.Since = e.State, e.Reason, now
 	s.Present = l.installed && l.hostBad.IsZero()
+	s.Counters.Transitions[e.State][e.Reason.Cause]++
 	switch e.State {
 	case vrrp.Master:
 		s.Counters.ToMaster++
@@ -173,6 +175,7 @@ func (l *loop) enter(e vrrp.Enter) {
 	}
 	l.r.mu.Unlock()
 
+	l.roleChanged(e.State)
 	l.r.log.Info("state", "from", role.Previous, "to", role.State, "reason", e.Reason.String(), "priority", role.Priority)
 	if l.r.cfg.OnRole != nil {
 		l.roles = append(l.roles, role)
@@ -194,6 +197,9 @@ func (l *loop) install(do func(time.Duration) error) {
 	}
 	l.r.mu.Unlock()
 	if err == nil {
+		if !l.hostBad.IsZero() {
+			l.healKinds("the addresses are installed", TroubleHost)
+		}
 		l.hostBad = time.Time{}
 		return
 	}

@@ -90,6 +90,8 @@ type Config struct {
 	Dial func() (Conn, error)
 	// Host holds the addresses.
 	Host Host
+	// Lookout looks for other holders of the addresses. Nil: nobody does.
+	Lookout Lookout
 	// Guard acts when this process dies. Nil: nobody does, the lease ends.
 	Guard Guard
 	// Logger gets one Info line per change of state, with its reason. Nil discards.
@@ -99,7 +101,8 @@ type Config struct {
 	// of Run, never an advert.
 	OnRole func(Role)
 	// OnTrouble is called from the same goroutine when a Trouble is first seen,
-	// and again when it is still there after the master has changed.
+	// again when it is still there after the master has changed, and when it is
+	// over (Trouble.Active is false then).
 	OnTrouble func(Trouble)
 }
 

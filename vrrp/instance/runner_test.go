@@ -387,12 +387,14 @@ func TestLateness(t *testing.T) {
 }
 
 func TestTroubleNames(t *testing.T) {
-	for k := TroubleAuth; k <= TroubleHost; k++ {
-		if k.String() == "unknown" {
-			t.Errorf("TroubleKind(%d) has no name", k)
+	seen := map[string]bool{}
+	for k := TroubleAuth; k < TroubleKinds; k++ {
+		if k.String() == "unknown" || k.Cause() == "unknown" || seen[k.String()] || seen[k.Cause()] {
+			t.Errorf("TroubleKind(%d) has no name or no cause of its own: %s, %s", k, k, k.Cause())
 		}
+		seen[k.String()], seen[k.Cause()] = true, true
 	}
-	if (TroubleHost + 1).String() != "unknown" {
+	if TroubleKind(TroubleKinds).String() != "unknown" {
 		t.Error("a kind was added that this test does not know")
 	}
 }

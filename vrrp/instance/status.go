@@ -43,7 +43,7 @@ type Status struct {
 	HMAC     *HMACStatus // nil: not configured
 	Counters Counters
 	Lateness Lateness
-	Troubles []Trouble         // in the order of first sight
+	Troubles []Trouble         // in the order of first sight; those that are over too, as long as there is room
 	Faults   map[string]string // name to reason
 	// LastError is the last error of the socket or the host, empty when the last
 	// advert, renewal and announcement succeeded.
@@ -65,8 +65,11 @@ type Counters struct {
 	Announcements uint64 // rounds
 	Renewals      uint64
 	HostErrors    uint64
-	LateSteps     uint64 // times we stepped down because of lateness
-	AddressesLost uint64 // addresses somebody else removed and we put back
+	LateSteps     uint64               // times we stepped down because of lateness
+	AddressesLost uint64               // addresses somebody else removed and we put back
+	Troubles      [TroubleKinds]uint64 // sights, indexed by TroubleKind
+	// Transitions count changes of state, by the state entered and the cause.
+	Transitions [vrrp.States][vrrp.Causes]uint64
 }
 
 // LatenessBounds are the upper bounds of the histogram in Lateness.

@@ -1,11 +1,6 @@
 package instance
 
-import (
-	"net/netip"
-	"time"
-
-	"github.com/edgekeeper/edgekeeper/vrrp"
-)
+import "github.com/edgekeeper/edgekeeper/vrrp"
 
 // TroubleKind names something that is wrong between us and the other routers,
 // or between us and the host.
@@ -13,7 +8,7 @@ type TroubleKind uint8
 
 // The kinds of trouble.
 const (
-	// TroubleAuth: the password or the authentication header is wrong.
+	// TroubleAuth: the secret or the authentication header is wrong.
 	TroubleAuth TroubleKind = iota + 1
 	// TroubleAuthType: another authentication type.
 	TroubleAuthType
@@ -62,7 +57,22 @@ const (
 	TroubleLate
 	// TroubleHost: addresses could not be installed, renewed or announced.
 	TroubleHost
+	// TroubleConflict: while master, one of our addresses was answered for by a
+	// MAC that is on no interface of this host.
+	TroubleConflict
+	// TroubleBackupHolds: a virtual address is on this host although we are not
+	// master.
+	TroubleBackupHolds
+	// TroubleSplitBrain: TroubleBackupHolds while the master lives: its adverts
+	// are heard, and somebody else answers for the address.
+	TroubleSplitBrain
+
+	troubleKinds = iota + 1
 )
+
+// TroubleKinds is the number of kinds plus one: the length of an array indexed
+// by TroubleKind.
+const TroubleKinds = troubleKinds
 
 // String is a short word for a metric or an event.
 func (k TroubleKind) String() string {
@@ -111,6 +121,12 @@ func (k TroubleKind) String() string {
 		return "late"
 	case TroubleHost:
 		return "host"
+	case TroubleConflict:
+		return "address-conflict"
+	case TroubleBackupHolds:
+		return "backup-holds-address"
+	case TroubleSplitBrain:
+		return "split-brain"
 	}
 	return "unknown"
 }
@@ -149,67 +165,4 @@ func troubleOf(d vrrp.Drop) TroubleKind {
 	case vrrp.DropShort, vrrp.DropProtocol, vrrp.DropType, vrrp.DropLength:
 	}
 	return TroubleMalformed
-}
-
-// Trouble is one kind of trouble with one peer, and how often it was seen.
-type Trouble struct {
-	Kind   TroubleKind
-	Peer   netip.Addr // invalid when no other router is involved
-	Detail string     // one sentence, of the last time it was logged
-	Count  uint64
-	First  time.Time
-	Last   time.Time
-}
-
-// maxTroubles bounds what forged packets can make us remember.
-const maxTroubles = 64
-
-// trouble records one sighting. It is logged, and offered to OnTrouble, at the
-// first sight and then once per change of master; detail is called only then.
-func (l *loop) trouble(kind TroubleKind, peer netip.Addr, detail func() string) {
-	now := time.Now()
-	key := troubleKey{kind, peer}
-	l.r.mu.Lock()
-	list := &l.r.status.Troubles
-	at := -1
-	for i := range *list {
-		if (*list)[i].Kind == kind && (*list)[i].Peer == peer {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
-		if len(*list) == maxTroubles {
-			gone := (*list)[0]
-			delete(l.logged, troubleKey{gone.Kind, gone.Peer})
-			*list = append((*list)[:0:0], (*list)[1:]...)
-		}
-		*list = append(*list, Trouble{Kind: kind, Peer: peer, First: now})
-		at = len(*list) - 1
-	}
-	t := &(*list)[at]
-	t.Count++
-	t.Last = now
-	if l.logged[key] {
-		l.r.mu.Unlock()
-		return
-	}
-	t.Detail = detail()
-	report := *t
-	l.r.mu.Unlock()
-
-	l.logged[key] = true
-	attrs := []any{"trouble", kind.String(), "detail", report.Detail, "count", report.Count}
-	if peer.IsValid() {
-		attrs = append(attrs, "peer", peer)
-	}
-	l.r.log.Warn("trouble", attrs...)
-	if f := l.r.cfg.OnTrouble; f != nil {
-		l.r.outbox.put(func() { f(report) })
-	}
-}
-
-type troubleKey struct {
-	kind TroubleKind
-	peer netip.Addr
 }

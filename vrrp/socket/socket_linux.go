@@ -131,7 +131,8 @@ func (c *Conn) prepare(fd int, cfg Config) error {
 	)
 }
 
-// join attaches the filter and joins the group.
+// join attaches the filter and joins the group: with unicast too, where it can,
+// so that a router which multicasts by mistake is heard, and named.
 func (c *Conn) join(ifi *net.Interface, cfg vrrp.Config) error {
 	program, err := filter(cfg)
 	if err != nil {
@@ -147,9 +148,9 @@ func (c *Conn) join(ifi *net.Interface, cfg vrrp.Config) error {
 			if err := p.SetMulticastInterface(ifi); err != nil {
 				return fmt.Errorf("set multicast interface: %w", err)
 			}
-			if err := p.JoinGroup(ifi, group); err != nil {
-				return fmt.Errorf("join %s: %w", group, err)
-			}
+		}
+		if err := p.JoinGroup(ifi, group); err != nil && !cfg.Unicast() {
+			return fmt.Errorf("join %s: %w", group, err)
 		}
 		return nil
 	}
@@ -162,9 +163,9 @@ func (c *Conn) join(ifi *net.Interface, cfg vrrp.Config) error {
 		if err := p.SetMulticastInterface(ifi); err != nil {
 			return fmt.Errorf("set multicast interface: %w", err)
 		}
-		if err := p.JoinGroup(ifi, group); err != nil {
-			return fmt.Errorf("join %s: %w", group, err)
-		}
+	}
+	if err := p.JoinGroup(ifi, group); err != nil && !cfg.Unicast() {
+		return fmt.Errorf("join %s: %w", group, err)
 	}
 	return nil
 }

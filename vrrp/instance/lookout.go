@@ -1,0 +1,152 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
+
+// Lookout looks, beside the loop, whether the virtual addresses are where they
+// should not be. vrrp/conflict has the real one.
+type Lookout interface {
+	// Run looks until ctx ends, and then returns nil. report does not block. On
+	// an error it is called again after a pause.
+	Run(ctx context.Context, report func(Sighting)) error
+	// Follow is called by the loop after each change of state: holding says that
+	// the addresses are on this host by our doing. It must return at once.
+	Follow(holding bool)
+	// Quiet is how long something must not be reported again to be over.
+	Quiet() time.Duration
+}
+
+// Sighting is what a Lookout saw.
+type Sighting struct {
+	Kind    SightingKind
+	Address netip.Addr // the virtual address
+	Device  string     // where it was seen
+	MAC     string     // OtherHolder: who answers for it
+	How     string     // OtherHolder: "answered our probe", "announced it"
+	Source  netip.Addr // OtherAuth: the router
+	Auth    string     // OtherAuth: its authentication type
+	// At is when looking began. What was seen before the last change of state
+	// says nothing about the present one.
+	At time.Time
+}
+
+// SightingKind says what a Sighting is about.
+type SightingKind uint8
+
+// The kinds of sightings.
+const (
+	// OtherHolder: a MAC of another host answers for the address.
+	OtherHolder SightingKind = iota + 1
+	// HeldHere: the address is on an interface of this host while Follow(false).
+	HeldHere
+	// GoneHere: it no longer is.
+	GoneHere
+	// OtherAuth: an advert of our virtual router came with an authentication
+	// header although we use none, or without one although we use it. The socket
+	// of the virtual router does not hear those.
+	OtherAuth
+)
+
+// lookOut keeps Lookout.Run running. What keeps failing is logged once.
+func (r *Runner) lookOut(ctx context.Context) {
+	w := r.cfg.Lookout
+	if w == nil {
+		return
+	}
+	last := ""
+	for {
+		err := w.Run(ctx, func(s Sighting) {
+			r.inbox.put(func(l *loop) { l.sighted(s) })
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if text := fmt.Sprint(err); text != last {
+			last = text
+			r.log.Warn("look out for address conflicts", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(watchPause):
+		}
+	}
+}
+
+// roleChanged ends what can no longer be, and tells the lookout.
+func (l *loop) roleChanged(s vrrp.State) {
+	if s == vrrp.Master {
+		clear(l.present)
+		l.healKinds("this router is master now", TroubleBackupHolds, TroubleSplitBrain)
+	} else {
+		l.healKinds("this router is "+s.String()+" now", TroubleSecondMaster, TroubleConflict)
+	}
+	if w := l.r.cfg.Lookout; w != nil {
+		w.Follow(l.installed)
+	}
+}
+
+// sighted judges what the lookout saw.
+func (l *loop) sighted(s Sighting) {
+	master := l.machine.State() == vrrp.Master
+	if s.Kind != OtherAuth && s.At.Before(l.entered) {
+		return
+	}
+	switch s.Kind {
+	case OtherHolder:
+		if master {
+			l.sight(troubleKey{kind: TroubleConflict, subject: s.Address.String() + " at " + s.MAC}, func() string {
+				return fmt.Sprintf("%s %s on %s, and we hold it", s.MAC, verb(s), s.Device)
+			})
+			return
+		}
+		if at, here := l.heldHere(s.Address); here && l.masterLives() {
+			peer, priority := l.machine.Master()
+			l.sight(troubleKey{kind: TroubleSplitBrain, peer: peer, subject: s.Address.String()}, func() string {
+				return fmt.Sprintf("%s is on this host (%s) although it is %s, while the master %s (priority %d) is heard and %s %s",
+					s.Address, at, l.machine.State(), peer, priority, s.MAC, verb(s))
+			})
+		}
+	case HeldHere:
+		if !master {
+			l.present[s.Address] = s.Device
+			l.sight(troubleKey{kind: TroubleBackupHolds, subject: s.Address.String()}, func() string {
+				return fmt.Sprintf("%s is on %s of this host although it is %s", s.Address, s.Device, l.machine.State())
+			})
+		}
+	case GoneHere:
+		delete(l.present, s.Address)
+		l.heal(time.Now(), func(t *Trouble) (string, bool) {
+			return "the address is no longer on this host",
+				(t.Kind == TroubleBackupHolds || t.Kind == TroubleSplitBrain) && t.Subject == s.Address.String()
+		})
+	case OtherAuth:
+		l.r.mu.Lock()
+		l.r.status.Counters.Dropped[vrrp.DropAuthType]++
+		l.r.mu.Unlock()
+		l.trouble(TroubleAuthType, s.Source, func() string {
+			return fmt.Sprintf("authentication type %s, ours is %s", s.Auth, l.r.cfg.VRRP.Auth.Type)
+		})
+	}
+}
+
+func verb(s Sighting) string { return s.How + " for " + s.Address.String() }
+
+// heldHere tells where a virtual address is on this host against the rules.
+func (l *loop) heldHere(ip netip.Addr) (device string, here bool) {
+	device, here = l.present[ip]
+	return device, here
+}
+
+// masterLives reports whether adverts of a master are heard.
+func (l *loop) masterLives() bool {
+	cfg := &l.r.cfg.VRRP
+	peer, _ := l.machine.Master()
+	return peer.IsValid() && time.Since(l.heard) < cfg.Version.MasterDown(max(cfg.Interval, l.heardEvery), cfg.DownMultiplier, l.machine.Priority())
+}
