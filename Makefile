@@ -84,7 +84,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 docs: ## write the generated parts of docs/
-	$(GO) test ./cmd/edgekeeper/internal/config ./cmd/edgekeeper/internal/show -update
+	$(GO) test ./cmd/edgekeeper/internal/config ./cmd/edgekeeper/internal/show ./cmd/edgekeeper/internal/metrics -update
 
 clean: ## remove what was built here
 	rm -rf bin test/lab/out

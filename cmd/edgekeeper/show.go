@@ -102,7 +102,7 @@ func vrrpCommand() *cli.Command {
 			if c.Bool("json") {
 				return output(c, s.VRRP, nil)
 			}
-			return show.Routers(c.App.Writer, s)
+			return show.VRRP(c.App.Writer, s)
 		},
 	}
 }

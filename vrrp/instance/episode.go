@@ -14,7 +14,8 @@ import (
 type Trouble struct {
 	Kind    TroubleKind
 	Peer    netip.Addr // invalid when no other router is involved
-	Subject string     // what it is about, where that tells episodes apart: an address, and who has it
+	Address netip.Addr // the virtual address it is about; invalid when it is about none
+	MAC     string     // TroubleConflict: who has the address
 	Detail  string     // what was seen, with both values: one sentence, of the last time it was logged
 	Cause   string     // the likely cause
 	Count   uint64     // sights in this episode
@@ -44,10 +45,11 @@ const (
 type troubleKey struct {
 	kind    TroubleKind
 	peer    netip.Addr
-	subject string
+	address netip.Addr
+	mac     string
 }
 
-func (t *Trouble) key() troubleKey { return troubleKey{t.Kind, t.Peer, t.Subject} }
+func (t *Trouble) key() troubleKey { return troubleKey{t.Kind, t.Peer, t.Address, t.MAC} }
 
 // quiet is how long a kind must not be seen to be over.
 func (l *loop) quiet(k TroubleKind) time.Duration {
@@ -101,7 +103,7 @@ func (l *loop) sight(key troubleKey, detail func() string) {
 func (l *loop) episode(key troubleKey, now time.Time) *Trouble {
 	list := &l.r.status.Troubles
 	at := slices.IndexFunc(*list, func(t Trouble) bool { return t.key() == key })
-	fresh := Trouble{Kind: key.kind, Peer: key.peer, Subject: key.subject, Cause: key.kind.Cause(), First: now}
+	fresh := Trouble{Kind: key.kind, Peer: key.peer, Address: key.address, MAC: key.mac, Cause: key.kind.Cause(), First: now}
 	switch {
 	case at >= 0 && (*list)[at].Active():
 		return &(*list)[at]
@@ -122,8 +124,8 @@ func (l *loop) tell(what string, t Trouble, attrs ...any) {
 	if t.Peer.IsValid() {
 		attrs = append(attrs, "peer", t.Peer)
 	}
-	if t.Subject != "" {
-		attrs = append(attrs, "subject", t.Subject)
+	if t.Address.IsValid() {
+		attrs = append(attrs, "address", t.Address)
 	}
 	if t.Active() {
 		l.r.log.Warn(what, attrs...)

@@ -153,7 +153,7 @@ func TestConflict(t *testing.T) {
 		look.say(other)
 		n.wantActive(t, "seen as master", "address-conflict")
 		x := n.Status().Troubles[0]
-		if x.Subject != "192.0.2.100 at 02:00:00:00:00:09" || !strings.Contains(x.Detail, "02:00:00:00:00:09 answered our probe for 192.0.2.100 on eth0") ||
+		if x.Address.String() != "192.0.2.100" || x.MAC != "02:00:00:00:00:09" || !strings.Contains(x.Detail, "02:00:00:00:00:09 answered our probe for 192.0.2.100 on eth0") ||
 			!strings.Contains(x.Cause, "arp_ignore") || !strings.Contains(x.Cause, "another director still holds it") {
 			t.Errorf("%+v", x)
 		}

@@ -101,14 +101,14 @@ func (l *loop) sighted(s Sighting) {
 	switch s.Kind {
 	case OtherHolder:
 		if master {
-			l.sight(troubleKey{kind: TroubleConflict, subject: s.Address.String() + " at " + s.MAC}, func() string {
+			l.sight(troubleKey{kind: TroubleConflict, address: s.Address, mac: s.MAC}, func() string {
 				return fmt.Sprintf("%s %s on %s, and we hold it", s.MAC, verb(s), s.Device)
 			})
 			return
 		}
 		if at, here := l.heldHere(s.Address); here && l.masterLives() {
 			peer, priority := l.machine.Master()
-			l.sight(troubleKey{kind: TroubleSplitBrain, peer: peer, subject: s.Address.String()}, func() string {
+			l.sight(troubleKey{kind: TroubleSplitBrain, peer: peer, address: s.Address}, func() string {
 				return fmt.Sprintf("%s is on this host (%s) although it is %s, while the master %s (priority %d) is heard and %s %s",
 					s.Address, at, l.machine.State(), peer, priority, s.MAC, verb(s))
 			})
@@ -116,7 +116,7 @@ func (l *loop) sighted(s Sighting) {
 	case HeldHere:
 		if !master {
 			l.present[s.Address] = s.Device
-			l.sight(troubleKey{kind: TroubleBackupHolds, subject: s.Address.String()}, func() string {
+			l.sight(troubleKey{kind: TroubleBackupHolds, address: s.Address}, func() string {
 				return fmt.Sprintf("%s is on %s of this host although it is %s", s.Address, s.Device, l.machine.State())
 			})
 		}
@@ -124,7 +124,7 @@ func (l *loop) sighted(s Sighting) {
 		delete(l.present, s.Address)
 		l.heal(time.Now(), func(t *Trouble) (string, bool) {
 			return "the address is no longer on this host",
-				(t.Kind == TroubleBackupHolds || t.Kind == TroubleSplitBrain) && t.Subject == s.Address.String()
+				(t.Kind == TroubleBackupHolds || t.Kind == TroubleSplitBrain) && t.Address == s.Address
 		})
 	case OtherAuth:
 		l.r.mu.Lock()

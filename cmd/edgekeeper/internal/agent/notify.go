@@ -130,15 +130,6 @@ func (a *agent) tellRole(name string, role instance.Role) {
 	a.tell(e)
 }
 
-// tellTrouble is called by the runner, not by the loop.
-func (a *agent) tellTrouble(name string, t instance.Trouble) {
-	e := notify.Event{Kind: notify.Trouble, Object: name, Aspect: t.Kind.String(), State: t.Kind.String(), Reason: t.Detail}
-	if t.Peer.IsValid() {
-		e.Aspect += " " + t.Peer.String()
-	}
-	a.tell(e)
-}
-
 // tellPriority uses the words of keepalived's notify_priority_changes,
 // MASTER_PRIORITY and BACKUP_PRIORITY.
 func (a *agent) tellPriority(x *router, priority uint8, text string) {

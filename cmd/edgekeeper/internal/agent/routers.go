@@ -128,15 +128,12 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		return nil, fmt.Errorf("vrrp %s: %w", name, err)
 	}
 	runner, err := instance.New(instance.Config{
-		VRRP:   cfg.Router,
-		Dial:   func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
-		Host:   host,
-		Guard:  a.guardOf(cfg),
-		OnRole: func(role instance.Role) { a.role(name, role) },
-		OnTrouble: func(t instance.Trouble) {
-			a.event("vrrp", name, fmt.Sprintf("%s: %s", t.Kind, t.Detail))
-			a.tellTrouble(name, t)
-		},
+		VRRP:      cfg.Router,
+		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
+		Host:      host,
+		Guard:     a.guardOf(cfg),
+		OnRole:    func(role instance.Role) { a.role(name, role) },
+		OnTrouble: func(t instance.Trouble) { a.trouble(name, t) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, host.Close())
@@ -278,12 +275,7 @@ func (x *router) status() control.Router {
 			out.Addresses = append(out.Addresses, control.Address{Prefix: addr.Prefix, Device: device, Label: addr.Label, Present: s.Present})
 		}
 	}
-	for _, t := range s.Troubles {
-		m := control.Mismatch{What: fmt.Sprintf("%s: %s", t.Kind, t.Detail), Count: t.Count, Last: t.Last}
-		if t.Peer.IsValid() {
-			m.Peer = t.Peer.String()
-		}
-		out.Mismatch = append(out.Mismatch, m)
-	}
+	out.Troubles = troubles(s.Troubles)
+	counters(&out, s)
 	return out
 }

@@ -74,8 +74,21 @@ type Router struct {
 	Received  uint64            `json:"adverts_received"`
 	Dropped   map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
 	LatestMS  float64           `json:"latest_ms"`                 // worst lateness of the loop
-	Mismatch  []Mismatch        `json:"mismatches,omitempty"`
-	Error     string            `json:"error,omitempty"`
+	Lateness  Histogram         `json:"lateness"`                  // how late the loop woke
+
+	SendErrors    uint64            `json:"send_errors"`
+	HostErrors    uint64            `json:"host_errors"` // addresses not installed, renewed or announced
+	Announcements uint64            `json:"announcements"`
+	Renewals      uint64            `json:"renewals"` // of the addresses' lifetimes
+	LateSteps     uint64            `json:"late_steps"`
+	AddressesLost uint64            `json:"addresses_lost"` // somebody else took them off
+	Transitions   []Transition      `json:"transitions,omitempty"`
+	LeaseSeconds  float64           `json:"lease_seconds"`            // 0: none
+	LeaseUntil    *time.Time        `json:"lease_until,omitempty"`    // nil: none runs
+	Troubles      []Trouble         `json:"troubles,omitempty"`       // in the order of first sight, those that are over too
+	TroublesTotal map[string]uint64 `json:"troubles_total,omitempty"` // sights since the start, by kind
+
+	Error string `json:"error,omitempty"`
 }
 
 // Address is one virtual address and whether this host holds it now.
@@ -84,14 +97,6 @@ type Address struct {
 	Device  string       `json:"device"`
 	Label   string       `json:"label,omitempty"`
 	Present bool         `json:"present"`
-}
-
-// Mismatch is a peer whose adverts do not fit ours.
-type Mismatch struct {
-	Peer  string    `json:"peer"`
-	What  string    `json:"what"`
-	Count uint64    `json:"count"`
-	Last  time.Time `json:"last"`
 }
 
 // Pool is one virtual server.

@@ -29,26 +29,11 @@ func New(source Source) *prometheus.Registry {
 
 type collector struct{ source Source }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("edgekeeper_"+name, help, labels, nil)
-}
-
 var (
 	up            = desc("up", "Whether the director answered this scrape.")
 	buildInfo     = desc("build_info", "Always 1; the labels tell the build.", "version", "revision", "goversion")
 	configRefused = desc("config_refused", "Whether the newest configuration was refused.")
 	configLoaded  = desc("config_loaded_timestamp_seconds", "When the configuration in force was taken.")
-
-	vrrpState    = desc("vrrp_state", "1 for the state the VRRP instance is in.", "instance", "state")
-	vrrpPriority = desc("vrrp_priority", "Effective priority.", "instance")
-	vrrpSent     = desc("vrrp_adverts_sent_total", "Adverts sent.", "instance")
-	vrrpReceived = desc("vrrp_adverts_received_total", "Adverts accepted.", "instance")
-	vrrpDropped  = desc("vrrp_adverts_dropped_total", "Adverts dropped, by reason.", "instance", "reason")
-	vrrpLate     = desc("vrrp_loop_lateness_max_seconds", "How late the VRRP loop woke at worst.", "instance")
-	vrrpMismatch = desc("vrrp_mismatches_total", "Things seen that do not fit between us and a peer.", "instance", "peer")
-	guardianUp   = desc("guardian_up", "Whether the guardian runs and can do all it is asked for; no series when it is switched off.")
-	guardianRuns = desc("guardian_restarts_total", "Guardians that replaced another.")
-	vipPresent   = desc("vip_present", "Whether this host holds the virtual address.", "instance", "address")
 
 	poolServers = desc("pool_servers", "Real servers of the pool, by state.", "pool", "state")
 	poolHeld    = desc("pool_held", "Whether the pool is held by the mass-removal guard.", "pool")
@@ -78,14 +63,8 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		up, buildInfo, configRefused, configLoaded,
-		vrrpState, vrrpPriority, vrrpSent, vrrpReceived, vrrpDropped, vrrpLate, vrrpMismatch, guardianUp, guardianRuns, vipPresent,
-		poolServers, poolHeld, poolPanic, poolQuorum, weight, active, inactive, connections, inBytes, outBytes,
-		inSync, ops, drift, sourceUp, sourceCount, kvUp, kvKeys, kvRefused,
-		notifyDelivered, notifyFailed, notifyQueued,
-	} {
-		out <- d
+	for _, e := range catalogue {
+		out <- e.desc
 	}
 }
 
@@ -106,10 +85,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, r := range s.VRRP {
 		e.router(r)
 	}
-	if g := s.Guardian; g != nil {
-		e.flag(guardianUp, g.PID != 0 && g.Error == "")
-		e.counter(guardianRuns, g.Restarts)
-	}
+	e.guardian(s.Guardian)
 	for _, p := range s.Pools {
 		e.pool(p)
 	}
@@ -148,29 +124,6 @@ func (e emitter) flag(d *prometheus.Desc, on bool, labels ...string) {
 		v = 1
 	}
 	e.gauge(d, v, labels...)
-}
-
-func (e emitter) router(r control.Router) {
-	for _, state := range []string{"INIT", "BACKUP", "MASTER", "FAULT"} {
-		e.flag(vrrpState, r.State == state, r.Name, state)
-	}
-	e.gauge(vrrpPriority, float64(r.Priority), r.Name)
-	e.counter(vrrpSent, r.Sent, r.Name)
-	e.counter(vrrpReceived, r.Received, r.Name)
-	for reason, n := range r.Dropped {
-		e.counter(vrrpDropped, n, r.Name, reason)
-	}
-	e.gauge(vrrpLate, r.LatestMS/1000, r.Name)
-	peers := map[string]uint64{}
-	for _, m := range r.Mismatch {
-		peers[m.Peer] += m.Count
-	}
-	for peer, n := range peers {
-		e.counter(vrrpMismatch, n, r.Name, peer)
-	}
-	for _, a := range r.Addresses {
-		e.flag(vipPresent, a.Present, r.Name, a.Prefix.Addr().String())
-	}
 }
 
 func (e emitter) pool(p control.Pool) {

@@ -19,7 +19,6 @@ func snapshot(servers ...control.PoolServer) metrics.Source {
 			VRRP: []control.Router{{
 				Name: "VI_1", State: "MASTER", Priority: 100, Sent: 7, Dropped: map[string]uint64{"auth": 2},
 				Addresses: []control.Address{{Prefix: netip.MustParsePrefix("10.0.0.1/24"), Present: true}},
-				Mismatch:  []control.Mismatch{{Peer: "10.0.0.9", Count: 3}},
 			}},
 			Pools:   []control.Pool{{Name: "web", Held: "why", Servers: servers}},
 			IPVS:    control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 4}, Drift: 1},

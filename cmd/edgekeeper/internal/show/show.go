@@ -62,9 +62,7 @@ func Notes(s control.Snapshot) []string {
 		if r.Error != "" {
 			add("vrrp %s: %s", r.Name, r.Error)
 		}
-		for _, m := range r.Mismatch {
-			add("vrrp %s: peer %s: %s (%d times, last %s ago)", r.Name, m.Peer, m.What, m.Count, age(s.At, m.Last))
-		}
+		out = append(out, troubleNotes(s, r)...)
 	}
 	if g := s.Guardian; g != nil && g.Error != "" {
 		add("guardian: %s", g.Error)

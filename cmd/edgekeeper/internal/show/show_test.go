@@ -39,7 +39,12 @@ func troubled() control.Snapshot {
 				{Prefix: netip.MustParsePrefix("61.139.2.1/29"), Device: "eth0", Label: "eth0:0", Present: true},
 				{Prefix: netip.MustParsePrefix("192.168.200.16/24"), Device: "eth1"},
 			},
-			Mismatch: []control.Mismatch{{Peer: "61.139.2.3", What: "auth: the password is wrong", Count: 7, Last: now.Add(-time.Second)}},
+			Troubles: []control.Trouble{
+				{Kind: "address-conflict", Address: "61.139.2.1", MAC: "02:00:00:00:00:09", Detail: "02:00:00:00:00:09 answered our probe", Cause: "a real server answers ARP",
+					Count: 2, First: now.Add(-20 * time.Second), Last: now.Add(-15 * time.Second), Cleared: new(now.Add(-5 * time.Second)), Healed: "not seen for 10s"},
+				{Kind: "auth", Peer: "61.139.2.3", Detail: "authentication failed: the passwords differ", Cause: "the secrets differ",
+					Count: 7, First: now.Add(-7 * time.Second), Last: now.Add(-time.Second)},
+			},
 		}},
 		Pools: []control.Pool{{
 			Name: "web", Service: "tcp 61.139.2.1:80", Scheduler: "wrr", Forward: "dr", Held: "3 of 5 would go", Stale: true,
@@ -66,7 +71,7 @@ func TestGolden(t *testing.T) {
 	cases := map[string]func(io.Writer) error{
 		"status": func(w io.Writer) error { return show.Status(w, s) },
 		"pools":  func(w io.Writer) error { return show.Pools(w, s) },
-		"vrrp":   func(w io.Writer) error { return show.Routers(w, s) },
+		"vrrp":   func(w io.Writer) error { return show.VRRP(w, s) },
 		"connections": func(w io.Writer) error {
 			return show.Connections(w, []control.Connection{{
 				Protocol: "tcp", Client: netip.MustParseAddrPort("61.139.2.6:40000"), Virtual: netip.MustParseAddrPort("61.139.2.1:80"),
