@@ -29,7 +29,7 @@ func newRival(t *testing.T, l *lan, source string) *rival {
 
 func (r *rival) say(priority uint8) {
 	r.t.Helper()
-	if err := r.conn.Send(r.codec.Encode(r.conn.source, vrrp.Group4, priority), vrrp.Group4); err != nil {
+	if err := r.conn.Send(r.codec.Encode(time.Now(), r.conn.source, vrrp.Group4, priority), vrrp.Group4); err != nil {
 		r.t.Fatal(err)
 	}
 	synctest.Wait()

@@ -73,7 +73,7 @@ func TestMismatches(t *testing.T) {
 				if cfg.Unicast() {
 					to = cfg.Peers[0]
 				}
-				if err := peer.Send(codec.Encode(peer.source, to, 50), to); err != nil {
+				if err := peer.Send(codec.Encode(time.Now(), peer.source, to, 50), to); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()
