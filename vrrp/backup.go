@@ -18,11 +18,11 @@ func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
 			m.preemptAt = now.Add(m.cfg.PreemptDelay)
 		}
 		if due(now, m.preemptAt) {
-			m.heardLower(ev)
+			m.heardLower(now, ev)
 			return
 		}
 	default:
-		m.heardLower(ev)
+		m.heardLower(now, ev)
 		return
 	}
 	m.master, m.masterPriority = ev.Source, ev.Priority
@@ -35,8 +35,8 @@ func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
 
 // heardLower notes a master that is not accepted. The timer goes on: when it
 // ends we take over, now from that one and not from one that has resigned.
-func (m *Machine) heardLower(ev Received) {
-	m.lower = ev
+func (m *Machine) heardLower(now time.Time, ev Received) {
+	m.lower, m.lowerAt = ev, now
 	m.resigned, m.graceful = false, false
 }
 
@@ -68,18 +68,24 @@ func (m *Machine) backupTimeout(now time.Time) {
 		return
 	}
 	if now.Sub(m.down) >= m.interval && !m.graced {
-		m.graced = true
+		m.graced, m.wants = true, false
 		m.down = now.Add(m.interval)
 		return
 	}
-	why := Reason{Cause: CauseSilence, Peer: m.master, PeerPriority: m.masterPriority, After: now.Sub(m.heard)}
+	m.claim(now, m.whyTakeOver(now))
+}
+
+// whyTakeOver says why a backup whose timer has run out takes over.
+func (m *Machine) whyTakeOver(now time.Time) Reason {
 	switch {
+	case m.priority == PriorityOwner && m.member: // it waited for its group
+		return Reason{Cause: CauseOwner}
 	case m.resigned:
-		why = Reason{Cause: CauseResigned, Peer: m.master}
+		return Reason{Cause: CauseResigned, Peer: m.master}
 	case m.lower.Source.IsValid():
-		why = Reason{Cause: CauseLowerMaster, Peer: m.lower.Source, PeerPriority: m.lower.Priority}
+		return Reason{Cause: CauseLowerMaster, Peer: m.lower.Source, PeerPriority: m.lower.Priority}
 	}
-	m.claim(now, why)
+	return Reason{Cause: CauseSilence, Peer: m.master, PeerPriority: m.masterPriority, After: now.Sub(m.heard)}
 }
 
 // setPriority moves a running master-down timer by the difference of the
@@ -90,7 +96,7 @@ func (m *Machine) setPriority(priority uint8) {
 		return
 	}
 	priority = Clamp(int(priority))
-	if m.state == Backup && !m.Claiming() {
+	if m.state == Backup && !m.Claiming() && !m.wants {
 		v := m.cfg.Version
 		m.down = m.down.Add(v.Skew(m.interval, priority) - v.Skew(m.interval, m.priority))
 	}

@@ -34,7 +34,7 @@ func (m *Machine) contested(why Reason) bool {
 		return m.graceful
 	case CauseSilence: // of a master, or of a network on which others start just now
 		return !why.Peer.IsValid()
-	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered:
+	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered, CauseGroup:
 	}
 	return false
 }
@@ -42,7 +42,11 @@ func (m *Machine) contested(why Reason) bool {
 // claim begins to take over, and does at once unless somebody else may hold the
 // addresses.
 func (m *Machine) claim(now time.Time, why Reason) {
-	if !m.contested(why) {
+	switch {
+	case m.member:
+		m.want(now, why)
+		return
+	case !m.contested(why):
 		m.enterMaster(now, why)
 		return
 	}
@@ -55,17 +59,30 @@ func (m *Machine) claim(now time.Time, why Reason) {
 	m.advertise(now)
 }
 
+// win ends a claim: nobody else holds the addresses. A member of a group waits
+// for the others, and goes on as a master that has no addresses yet.
+func (m *Machine) win(now time.Time) {
+	if !m.member {
+		m.enterMaster(now, m.claimWhy)
+		return
+	}
+	m.won, m.claimUntil = true, m.advertAt
+}
+
 // claimTimeout makes the claim good when nobody has objected for long enough.
 // When we were late, objections may lie unread in the socket: we claim once more.
 func (m *Machine) claimTimeout(now time.Time) {
 	switch wait := m.cfg.ClaimWait(); {
 	case !due(now, m.claimUntil):
 	case now.Sub(m.claimUntil) >= wait && !m.graced:
-		m.graced = true
+		m.graced, m.won = true, false
 		m.claimUntil = now.Add(wait)
 		m.advertise(now)
+	case m.won:
+		m.advertise(now)
+		m.claimUntil = m.advertAt
 	default:
-		m.enterMaster(now, m.claimWhy)
+		m.win(now)
 	}
 }
 
@@ -77,8 +94,8 @@ func (m *Machine) claimReceived(now time.Time, ev Received, zero resignation) {
 	holdsOn := zero.holdsOn && ev.Source == m.claimWhy.Peer
 	switch {
 	case ev.Source == m.source: // a duplicate of our address
-	case ev.Priority == PriorityResign && !holdsOn && m.released(ev.Source):
-		m.enterMaster(now, m.claimWhy)
+	case ev.Priority == PriorityResign && !holdsOn && !m.won && m.released(ev.Source):
+		m.win(now)
 	case ev.Priority == PriorityResign:
 		m.advertise(now) // RFC 9568 section 6.4.3 (g), so that no backup takes it for ours
 	case ev.Priority > m.priority, ev.Priority == m.priority && m.source.Less(ev.Source):
@@ -91,6 +108,7 @@ func (m *Machine) claimReceived(now time.Time, ev Received, zero resignation) {
 		m.yielded()
 	default: // it has not heard us yet: a master, or another that claims
 		m.await(ev.Source)
+		m.doubt(now)
 		if !m.cfg.NoLowerAnswer {
 			m.advertise(now)
 		}

@@ -159,12 +159,12 @@ func TestEnumsHaveNames(t *testing.T) {
 			t.Errorf("Drop(%d) has no name", d)
 		}
 	}
-	for c := CauseNone; c <= CauseRecovered; c++ {
+	for c := CauseNone; c <= CauseGroup; c++ {
 		if c.String() == "unknown" {
 			t.Errorf("Cause(%d) has no name", c)
 		}
 	}
-	if Drop(Drops).String() != "unknown drop reason" || (CauseRecovered+1).String() != "unknown" {
+	if Drop(Drops).String() != "unknown drop reason" || (CauseGroup+1).String() != "unknown" {
 		t.Error("a value was added without a name, or is not the last")
 	}
 }

@@ -8,7 +8,8 @@
 //   - the packet: Advert with Parse and Append, and Codec, which writes and
 //     checks the packets of one virtual router (authentication, TTL, interval,
 //     source) and says why it drops one (Drop);
-//   - the protocol: Machine, which decides who is master;
+//   - the protocol: Machine, which decides who is master, and Group, which moves
+//     several machines together;
 //   - the arithmetic: Skew, MasterDown, LeaseAuto.
 //
 // # The contract of Machine
@@ -85,6 +86,42 @@
 // those are adverts like any other. Whoever is not addressed by a priority 0 of
 // this kind loses nothing by it: RFC 9568 section 6.4.3 (g) has the new master
 // answer it, and a claiming router does that too.
+//
+// # Sync groups
+//
+// The members of a Group are masters together or not at all, after each Step.
+//
+//   - A member whose master-down timer has run out wants to be master. It goes on
+//     as backup, without a word, until all want; an advert that it has to accept
+//     changes its mind. It looks again after an interval and the smallest skew.
+//   - When all want, and one of them has to claim its addresses, all claim: a
+//     router that is to lose one address loses all of them to the first of these
+//     adverts. A member whose claim has succeeded sends adverts and waits. When
+//     all have, all take their addresses; when one yields to a better router, all
+//     give up. So the rule that two routers of ours do not hold an address at
+//     once is kept for each, and a group never takes an address only to give it
+//     back because of another.
+//   - A member that becomes backup takes all with it: addresses off, then priority
+//     0, as on yielding. It confirms a claim, and lets a backup take over after
+//     its skew. A fault of one is a fault of all; the group begins, and comes back,
+//     when every member can run.
+//   - A handover and a stop are everybody's. A member that hears a second master
+//     announces its addresses again, and so do the others.
+//   - Two routers of which each is better on one network never agree. Whoever is
+//     master stays: the other wants one address and not all. When they try in
+//     the same moment both lose; from the second such time on, a group waits one
+//     to two master-down times, different from router to router.
+//
+// A Group is stepped by one loop that drives all its members, because what it
+// promises has to hold at once. Members with loops of their own, told by messages
+// what to do, could be told too late: one is promoted after another has fallen
+// back, or renews its lease while it hangs behind the others, and for that time
+// two routers hold half of a group each. With one loop there is no message and no
+// such time. It costs that members wait for each other's system calls; a loop
+// that hangs, hangs with every lease of the group, and they end together. The
+// contract above holds with these changes: packets that have arrived for any
+// member are stepped before a Timeout of any, and the clock is read again for
+// every member after every Step.
 //
 // # Lateness
 //

@@ -24,6 +24,7 @@ type Machine struct {
 	graceful   bool          // and holds the addresses until it hears its successor
 	recent     [2]recent     // adverts of the last two routers heard, the last first
 	lower      Received      // last advert refused because its priority is lower
+	lowerAt    time.Time     // when that was heard
 	preemptAt  time.Time     // PreemptDelay ends; zero while no lower master is heard
 	yieldUntil time.Time     // after a handover: any master is accepted until then
 
@@ -31,6 +32,11 @@ type Machine struct {
 	claimUntil time.Time    // end of the claim; zero: not claiming
 	claimWhy   Reason       // what Enter will say then
 	awaited    []netip.Addr // routers that must let go before
+
+	// As member of a sync group (group.go).
+	member bool // a Group decides when to take over
+	wants  bool // the master-down timer has run out; down is when to look again
+	won    bool // the claim has succeeded, the other members' may not have
 
 	// As master, and while claiming.
 	sent      time.Time     // last advert with our priority
@@ -98,13 +104,7 @@ func (m *Machine) Deadline() time.Time {
 // a router that claims.
 func (m *Machine) Step(now time.Time, event Event) []Action {
 	m.actions = m.actions[:0]
-	if m.state == Master && now.Sub(m.sent) >= m.cfg.ReplacedAfter() {
-		m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseLate, After: now.Sub(m.sent)})
-	}
-	if m.Claiming() && now.Sub(m.sent) >= m.cfg.ReplacedAfter() {
-		m.abandon(now, m.cfg.Interval)
-		m.master, m.masterPriority = netip.Addr{}, 0
-	}
+	m.checkLate(now)
 	switch ev := event.(type) {
 	case Start:
 		if m.state == Init {
@@ -159,6 +159,19 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 	return m.actions
 }
 
+// checkLate comes before every event: a router that may have been replaced says
+// nothing more.
+func (m *Machine) checkLate(now time.Time) {
+	late := now.Sub(m.sent) >= m.cfg.ReplacedAfter()
+	if m.state == Master && late {
+		m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseLate, After: now.Sub(m.sent)})
+	}
+	if m.Claiming() && late {
+		m.abandon(now, m.cfg.Interval)
+		m.master, m.masterPriority = netip.Addr{}, 0
+	}
+}
+
 // begin leaves Init or Fault (RFC 9568 section 6.4.1).
 func (m *Machine) begin(now time.Time, why Reason) {
 	m.master, m.masterPriority = netip.Addr{}, 0
@@ -186,6 +199,7 @@ func (m *Machine) forget() {
 	*m = Machine{
 		cfg: m.cfg, state: m.state, source: m.source, priority: m.priority, interval: m.cfg.Interval,
 		master: m.master, masterPriority: m.masterPriority, recent: m.recent, actions: m.actions,
+		member: m.member,
 	}
 }
 
@@ -253,6 +267,7 @@ func (m *Machine) restart(now time.Time) {
 	m.down = now.Add(m.cfg.Version.MasterDown(m.interval, m.cfg.DownMultiplier, m.priority))
 	m.graced = false
 	m.resigned, m.graceful = false, false
+	m.wants = false
 }
 
 // earliest is the first of the times that are set.

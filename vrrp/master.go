@@ -82,8 +82,11 @@ func (c Config) HandoverHold() time.Duration {
 // handoverWait is how long a backup may take to answer priority 0: the longest
 // skew and half an interval for the way, but less than ReplacedAfter.
 func (c Config) handoverWait() time.Duration {
-	return min(c.Version.Skew(c.Interval, PriorityMin)+c.Interval/2, time.Duration(c.DownMultiplier)*c.Interval)
+	return min(c.Version.Skew(c.Interval, PriorityMin)+c.Interval/2, c.longestHandover())
 }
+
+// longestHandover stays below ReplacedAfter.
+func (c Config) longestHandover() time.Duration { return time.Duration(c.DownMultiplier) * c.Interval }
 
 // startHandover resigns but keeps the addresses until the next master is heard.
 // Two adverts right before priority 0 tell our backups so (observe).

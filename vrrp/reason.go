@@ -24,6 +24,7 @@ const (
 	CauseHandedOver           // Handover, and the next master was heard
 	CauseFailed               // Failed
 	CauseRecovered            // Recovered
+	CauseGroup                // another member of the sync group did, and this one with it
 
 	causes = iota
 )
@@ -60,6 +61,8 @@ func (c Cause) String() string {
 		return "failed"
 	case CauseRecovered:
 		return "recovered"
+	case CauseGroup:
+		return "group"
 	}
 	return "unknown"
 }
@@ -72,7 +75,7 @@ type Reason struct {
 	PeerPriority uint8         // priority in its advert
 	Priority     uint8         // our effective priority at that moment
 	After        time.Duration // CauseSilence, CauseLate: how long since the last advert
-	Why          string        // CauseFailed, CauseRecovered
+	Why          string        // CauseFailed, CauseRecovered, CauseGroup
 }
 
 // String is one sentence, without a full stop, for the log.
@@ -103,7 +106,7 @@ func (r Reason) String() string {
 		return fmt.Sprintf("%s since our last advert: a backup may have taken over, electing again", seconds(r.After))
 	case CauseHandedOver:
 		return fmt.Sprintf("handed over to %s (priority %d)", r.Peer, r.PeerPriority)
-	case CauseFailed, CauseRecovered:
+	case CauseFailed, CauseRecovered, CauseGroup:
 		return r.Why
 	}
 	return r.Cause.String()
