@@ -13,6 +13,9 @@
 // the link-local address of the interface, hop limit 255 also for unicast.
 // Adverts are not looped back to the sending host.
 //
+// With a VMAC, adverts come from the virtual MAC address while its interface is
+// up. Packets are received on the parent in any case.
+//
 // A kernel filter passes only packets of our virtual router, and packets of
 // other virtual routers that advertise our first address, so that a LAN full of
 // virtual routers costs nothing and a mistyped id is still seen.

@@ -26,6 +26,10 @@ type Config struct {
 	// Source is the address to send from. Default: the first IPv4 address of the
 	// interface that is not a virtual address, or its IPv6 link-local address.
 	Source netip.Addr
+	// VMAC is the macvlan interface with the virtual MAC address: multicast
+	// adverts go out there while it is up, and otherwise on Interface, where
+	// packets are received in any case. Empty: none.
+	VMAC string
 	// VRRP is the virtual router. Required.
 	VRRP vrrp.Config
 }
@@ -39,6 +43,7 @@ type Conn struct {
 	index  int
 	v4     bool
 	flags  int    // of sendto(2)
+	vmac   *vmac  // nil: adverts go out on the interface
 	oob    []byte // Receive only
 }
 
@@ -89,6 +94,9 @@ func open(cfg Config) (*Conn, error) {
 	c.ip = pc.(*net.IPConn)
 	if c.raw, err = c.ip.SyscallConn(); err == nil {
 		err = c.join(ifi, cfg.VRRP)
+	}
+	if err == nil && cfg.VMAC != "" {
+		c.vmac, err = openVMAC(cfg.VMAC)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.ip.Close())
@@ -200,7 +208,13 @@ func (c *Conn) Source() netip.Addr { return c.source }
 
 // Send sends what vrrp.Codec.Encode returned. It never waits: when the queue of
 // the interface is full the error is EAGAIN or ENOBUFS.
+//
+// With a VMAC, a multicast advert that does not leave there goes out on the
+// interface: other routers take it just as well.
 func (c *Conn) Send(packet []byte, to netip.Addr) error {
+	if c.vmac != nil && to.IsMulticast() && c.vmac.send(packet, c.source, to) == nil {
+		return nil
+	}
 	sa := sockaddr(to, c.index)
 	var err error
 	if raw := c.raw.Write(func(fd uintptr) bool {
@@ -243,7 +257,11 @@ func (c *Conn) Receive(buf []byte) (vrrp.Packet, error) {
 
 // Close leaves the group and ends Receive.
 func (c *Conn) Close() error {
-	if err := c.ip.Close(); err != nil {
+	err := c.ip.Close()
+	if c.vmac != nil {
+		err = errors.Join(err, c.vmac.close())
+	}
+	if err != nil {
 		return fmt.Errorf("close VRRP socket: %w", err)
 	}
 	return nil
