@@ -48,6 +48,10 @@ type Arm struct {
 	Instance  string    `json:"instance"`
 	Interface string    `json:"interface"` // adverts go out there
 	Addresses []Address `json:"addresses"` // to be taken off
+	// VMACs are the macvlan interfaces that the addresses are on, to be set down.
+	VMACs []string `json:"vmacs,omitempty"`
+	// NoAccept says that packets to the addresses are dropped, which is to end.
+	NoAccept bool `json:"no_accept,omitempty"`
 	// Source is the address in the adverts, Packets the priority-0 adverts as
 	// vrrp.Codec.Encode makes them. No packets: addresses only.
 	Source  netip.Addr `json:"source"`
@@ -61,7 +65,7 @@ type Arm struct {
 // its packets only.
 func (a *Arm) renewedBy(b *Arm) bool {
 	return a != nil && a.Interface == b.Interface && a.Source == b.Source && a.Within == b.Within &&
-		slices.Equal(a.Addresses, b.Addresses) && len(b.Packets) > 0 &&
+		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.VMACs, b.VMACs) && a.NoAccept == b.NoAccept && len(b.Packets) > 0 &&
 		slices.EqualFunc(a.Packets, b.Packets, func(x, y Packet) bool { return x.To == y.To })
 }
 

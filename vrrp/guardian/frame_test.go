@@ -15,6 +15,7 @@ import (
 func theArm() *Arm {
 	return &Arm{
 		Instance: "VI_1", Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Within: 2 * time.Second,
+		VMACs: []string{"vrrp.51"}, NoAccept: true,
 		Addresses: []Address{{"eth0", netip.MustParsePrefix("192.0.2.100/24")}, {"eth1", netip.MustParsePrefix("2001:db8::1/64")}},
 		Packets:   []Packet{{netip.MustParseAddr("224.0.0.18"), []byte{0x45, 0, 0}}},
 	}

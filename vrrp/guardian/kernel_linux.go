@@ -63,7 +63,10 @@ type router struct {
 }
 
 func (k *kernel) Prepare(a Arm) (Prepared, error) {
-	cfg := vip.Config{Name: a.Instance, Interface: a.Interface}
+	cfg := vip.Config{Name: a.Instance, Interface: a.Interface, NoAccept: a.NoAccept, Passive: true}
+	for _, name := range a.VMACs {
+		cfg.VMACs = append(cfg.VMACs, vip.VMAC{Name: name})
+	}
 	for _, addr := range a.Addresses {
 		cfg.Addresses = append(cfg.Addresses, vrrp.Address{Prefix: addr.Prefix, Device: addr.Device})
 	}

@@ -26,6 +26,22 @@
 // neighbour advertisement to ff02::1 with Override set, Router as the
 // interface's forwarding sysctl says.
 //
+// # Virtual MAC address
+//
+// A VMAC is a macvlan interface that addresses name as their device. It exists
+// while the Host is open and is up while the addresses are installed; it comes
+// up before them and goes down after them. The announcements of its addresses
+// then carry its MAC address, and so do the kernel's answers to ARP requests and
+// neighbour solicitations. The parent needs arp_ignore and arp_announce set,
+// which belongs to whoever keeps record of kernel parameters.
+//
+// # Accept mode
+//
+// With NoAccept, packets to the addresses are dropped in a table of nftables,
+// FilterTable, from before the addresses come until after they are gone. A
+// ruleset that somebody flushed is put right at the next renewal: the kernel's
+// generation number tells that there is something to look at.
+//
 // # Leftovers
 //
 // Open writes what may be installed into a state file before anything is, and

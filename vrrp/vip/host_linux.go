@@ -28,6 +28,14 @@ type Config struct {
 	// Addresses and Excluded are installed alike.
 	Addresses []vrrp.Address
 	Excluded  []vrrp.Address
+	// VMACs are the macvlan interfaces that addresses name as their Device.
+	VMACs []VMAC
+	// NoAccept drops what is addressed to Addresses and Excluded, as a master
+	// that does not own them may (RFC 9568 section 6.1, Accept_Mode).
+	NoAccept bool
+	// Passive is for who only takes off what another process has installed: Open
+	// makes no interface and Close removes none.
+	Passive bool
 	// StateFile remembers what may be installed. Its directory must exist.
 	// Empty: nothing is remembered.
 	StateFile string
@@ -58,13 +66,16 @@ type Host struct {
 	log     *slog.Logger
 	nl      *netlink.Handle
 	targets []target
+	links   []macvlan
+	denial  *denial               // nil: packets are accepted
 	parts   []part                // in the order of installation, the targets among them
 	conns   map[string]*announcer // by device
 	whole   bool                  // every part was there at the last Install
 	ready   map[target]*prepared
-	fresh   time.Time   // when they were last forgotten
-	renewed time.Time   // of the last Install
-	stale   atomic.Bool // Watch saw a change: prepare anew
+	linked  map[string]bool // VMACs that are as they have to be
+	fresh   time.Time       // when they were last forgotten
+	renewed time.Time       // of the last Install
+	stale   atomic.Bool     // Watch saw a change: prepare anew
 	monitor *Monitor
 
 	mu   sync.Mutex
@@ -82,7 +93,7 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}}
+	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}, linked: map[string]bool{}}
 	if h.monitor = cfg.Monitor; h.monitor == nil {
 		h.monitor = new(Monitor)
 	}
@@ -101,14 +112,10 @@ func Open(cfg Config) (*Host, error) {
 			h.parts = append(h.parts, t)
 		}
 	}
-	if cfg.StateFile != "" {
-		if err := Cleanup(cfg.StateFile); err != nil {
-			h.log.Warn("clean up leftover addresses", "error", err)
-		}
-		if err := writeState(cfg.StateFile, cfg.Name, h.parts); err != nil {
-			nl.Close()
-			return nil, err
-		}
+	h.parts = append(h.before(), h.parts...)
+	if err := h.begin(); err != nil {
+		nl.Close()
+		return nil, err
 	}
 	return h, nil
 }
@@ -148,10 +155,11 @@ func (h *Host) Renew(lease time.Duration) error {
 	return h.install(lease)
 }
 
-// forget has every address prepared anew.
+// forget has every address prepared anew, and every VMAC looked at.
 func (h *Host) forget() {
 	h.fresh = time.Now()
 	clear(h.ready)
+	clear(h.linked)
 }
 
 // Remove takes every part off, in the opposite order. What is absent, with its
@@ -183,6 +191,9 @@ func (h *Host) Present() (bool, error) {
 // sockets.
 func (h *Host) Close() error {
 	var errs []error
+	if !h.isHeld() {
+		errs = append(errs, h.end())
+	}
 	if h.cfg.StateFile != "" {
 		if h.isHeld() {
 			errs = append(errs, fmt.Errorf("close host of %s: addresses are still installed", h.cfg.Name))

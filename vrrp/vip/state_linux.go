@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,6 +26,14 @@ const StateSuffix = ".vip.json"
 type state struct {
 	Instance  string         `json:"instance"`
 	Addresses []stateAddress `json:"addresses"`
+	VMACs     []stateVMAC    `json:"vmacs,omitempty"`
+	Denied    []netip.Addr   `json:"denied,omitempty"`
+}
+
+type stateVMAC struct {
+	Name   string   `json:"name"`
+	Parent string   `json:"parent"`
+	MAC    vrrp.MAC `json:"mac"`
 }
 
 type stateAddress struct {
@@ -35,6 +44,12 @@ type stateAddress struct {
 // parts are what the file names, in the order of installation.
 func (s *state) parts() []part {
 	var out []part
+	for _, v := range s.VMACs {
+		out = append(out, macvlan{VMAC: VMAC(v), instance: s.Instance, left: true})
+	}
+	if len(s.Denied) > 0 {
+		out = append(out, &denial{addresses: s.Denied, log: slog.New(slog.DiscardHandler)})
+	}
 	for _, a := range s.Addresses {
 		out = append(out, target{vrrp.Address{Prefix: a.Prefix}, a.Device})
 	}

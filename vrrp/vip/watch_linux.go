@@ -35,7 +35,9 @@ func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
 		case <-ctx.Done():
 			return nil
 		case u, open := <-sub.links:
-			if ok = open; ok && w.concerns(u) {
+			if ok = open; ok && h.carries(u.Link.Attrs().Name) {
+				h.stale.Store(true)
+			} else if ok && w.concerns(u) {
 				h.stale.Store(true)
 				if err := w.look(); err != nil {
 					return err
