@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -25,13 +26,34 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	netns.Main(m, map[string]func() error{"router": runRouter})
+	netns.Main(m, map[string]func() error{"router": runRouter, "listener": runListener})
+}
+
+const listenerPort = 8080
+
+// runListener accepts connections to every address of the host.
+func runListener() error {
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", listenerPort))
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		_ = c.Close()
+	}
 }
 
 // options are the flags of the router role.
 type options struct {
-	cfg   vrrp.Config
-	state string
+	cfg      vrrp.Config
+	state    string
+	vmac     string
+	fromBase bool
+	noAccept bool
 }
 
 func (o *options) parse(args []string) error {
@@ -51,6 +73,9 @@ func (o *options) parse(args []string) error {
 	ah := f.String("ah", "", "")
 	plain := f.Bool("plain-checksum", false, "")
 	f.StringVar(&o.state, "state", "", "")
+	f.StringVar(&o.vmac, "vmac", "", "")
+	f.BoolVar(&o.fromBase, "transmit-base", false, "")
+	f.BoolVar(&o.noAccept, "no-accept", false, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -60,7 +85,7 @@ func (o *options) parse(args []string) error {
 		if err != nil {
 			return err
 		}
-		o.cfg.Addresses = append(o.cfg.Addresses, vrrp.Address{Prefix: p, Label: *label})
+		o.cfg.Addresses = append(o.cfg.Addresses, vrrp.Address{Prefix: p, Label: *label, Device: o.vmac})
 	}
 	for _, v := range strings.FieldsFunc(*peers, func(r rune) bool { return r == ',' }) {
 		o.cfg.Peers = append(o.cfg.Peers, netip.MustParseAddr(v))
@@ -85,9 +110,17 @@ func runRouter() error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var vmacs []vip.VMAC
+	if o.vmac != "" {
+		vmacs = []vip.VMAC{{Name: o.vmac, Parent: netns.Interface, MAC: vrrp.VirtualMAC(o.cfg.VRID, o.cfg.IPv4())}}
+	}
+	from := o.vmac
+	if o.fromBase {
+		from = ""
+	}
 	host, err := vip.Open(vip.Config{
 		Name: o.cfg.Name, Interface: netns.Interface, Addresses: o.cfg.Addresses, Excluded: o.cfg.Excluded,
-		StateFile: o.state, Logger: log,
+		VMACs: vmacs, NoAccept: o.noAccept, StateFile: o.state, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -95,7 +128,7 @@ func runRouter() error {
 	r, err := instance.New(instance.Config{
 		VRRP: o.cfg,
 		Dial: func() (instance.Conn, error) {
-			c, err := socket.Open(socket.Config{Interface: netns.Interface, VRRP: o.cfg})
+			c, err := socket.Open(socket.Config{Interface: netns.Interface, VMAC: from, VRRP: o.cfg})
 			if err != nil {
 				return nil, err
 			}

@@ -1,0 +1,145 @@
+//go:build priv
+
+package interop
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/netns"
+)
+
+// serve listens on a port of every address of a host.
+func serve(t *testing.T, h *netns.Host) {
+	t.Helper()
+	h.Start(t, netns.Role("listener")).WaitOutput(t, "listening", 5*time.Second)
+}
+
+func rules(t *testing.T, h *netns.Host) string {
+	t.Helper()
+	return h.Run(t, netns.Tool("nft", "list", "ruleset"))
+}
+
+// TestNoAccept: a master that does not accept answers ARP and neighbour
+// solicitations for its virtual addresses and nothing else; its own addresses
+// are not concerned, and neither are tables of others.
+func TestNoAccept(t *testing.T) {
+	t.Parallel()
+	for _, vmac := range []bool{false, true} {
+		for _, m := range vmacModes {
+			name := m.name
+			if vmac {
+				name += " VMAC"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newVMACSite(t, m)
+				args := []string{"-priority", "150", "-vips", s.prefix()}
+				if vmac {
+					args = append(args, "-vmac", s.link)
+				}
+				state := filepath.Join(t.TempDir(), "VI_1.vip.json")
+				s.a.Run(t, netns.Tool("nft", "add table inet other; add chain inet other c { type filter hook input priority 0; }; add table inet edgekeeper2"))
+				others := rules(t, s.a)
+				serve(t, s.a)
+				own := map[bool]string{false: "192.0.2.1", true: "2001:db8::a"}[s.v6]
+				present := func() bool { return s.holds(t, s.a) }
+
+				r := s.a.Start(t, netns.Role("router", append(args, "-state", state)...))
+				netns.Wait(t, 6*time.Second, "address", present)
+				if got := connect(t, s.client, s.vip, listenerPort, time.Second); got != "open" {
+					t.Errorf("with accept: %s", got)
+				}
+				if err := r.Stop(t, 2*time.Second); err != nil {
+					t.Error(err)
+				}
+
+				r = s.a.Start(t, netns.Role("router", append(args, "-state", state, "-no-accept")...))
+				netns.Wait(t, 6*time.Second, "address", present)
+				s.client.Run(t, netns.Tool("ip", "neigh", "flush", "dev", "eth0"))
+				silent := func() {
+					t.Helper()
+					for _, port := range []int{listenerPort, 9} {
+						if got := connect(t, s.client, s.vip, port, 700*time.Millisecond); got != "silence" {
+							t.Errorf("TCP to port %d: %s", port, got)
+						}
+					}
+					if ping(t, s.client, s.vip, 500*time.Millisecond) {
+						t.Error("ping is answered")
+					}
+				}
+				silent()
+				if got := s.neighbour(t, s.vip); !strings.Contains(got, "lladdr") {
+					t.Errorf("ARP or neighbour solicitation is not answered: %s", got)
+				}
+				if s.v6 {
+					// The unicast solicitation that confirms an entry, too.
+					s.client.Run(t, netns.Tool("ip", "neigh", "change", s.vip, "dev", "eth0", "nud", "probe"))
+					netns.Wait(t, 3*time.Second, "confirmation", func() bool { return strings.Contains(s.neighbour(t, s.vip), "REACHABLE") })
+				}
+				if got := connect(t, s.client, own, listenerPort, time.Second); got != "open" {
+					t.Errorf("TCP to the router's own address: %s", got)
+				}
+
+				// Somebody flushes the ruleset, or our chain, or a set.
+				for _, flush := range []string{"flush ruleset", "flush chain inet edgekeeper input", "flush set inet edgekeeper no_accept4; flush set inet edgekeeper no_accept6", "delete table inet edgekeeper"} {
+					s.a.Run(t, netns.Tool("nft", flush))
+					netns.Wait(t, 3*time.Second, "rules after "+flush, func() bool {
+						out := rules(t, s.a)
+						return strings.Contains(out, s.vip) && strings.Count(out, "drop") == 2
+					})
+					silent()
+				}
+				if got := strings.Count(r.Output(), "somebody removed our nftables rules"); got != 4 {
+					t.Errorf("reported %d times, want 4", got)
+				}
+				s.a.Run(t, netns.Tool("nft", "add table inet other; add chain inet other c { type filter hook input priority 0; }; add table inet edgekeeper2"))
+
+				if err := r.Stop(t, 2*time.Second); err != nil {
+					t.Error(err)
+				}
+				if got := rules(t, s.a); got != others {
+					t.Errorf("rules after the stop:\n%s\nbefore:\n%s", got, others)
+				}
+
+				// Killed: a start with accept finds and removes them.
+				r = s.a.Start(t, netns.Role("router", append(args, "-state", state, "-no-accept")...))
+				netns.Wait(t, 6*time.Second, "address", present)
+				r.Kill(t)
+				r = s.a.Start(t, netns.Role("router", append(args, "-state", state)...))
+				r.WaitOutput(t, "role BACKUP", 2*time.Second)
+				if got := rules(t, s.a); got != others {
+					t.Errorf("rules after a crash and a start:\n%s", got)
+				}
+			})
+		}
+	}
+}
+
+// TestNoAcceptShared: two virtual routers of a host share the table; each takes
+// out its own.
+func TestNoAcceptShared(t *testing.T) {
+	t.Parallel()
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	r1 := a.Start(t, netns.Role("router", "-vrid", "51", "-vips", "192.0.2.101/24", "-no-accept"))
+	r2 := a.Start(t, netns.Role("router", "-vrid", "52", "-vips", "192.0.2.102/24", "-no-accept"))
+	netns.Wait(t, 6*time.Second, "both", func() bool {
+		out := rules(t, a)
+		return strings.Contains(out, "192.0.2.101") && strings.Contains(out, "192.0.2.102") && strings.Count(out, "drop") == 2
+	})
+	if err := r1.Stop(t, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+	if out := rules(t, a); strings.Contains(out, "192.0.2.101") || !strings.Contains(out, "192.0.2.102") {
+		t.Errorf("after the stop of one:\n%s", out)
+	}
+	if err := r2.Stop(t, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+	if out := rules(t, a); out != "" {
+		t.Errorf("after the stop of both:\n%s", out)
+	}
+}
