@@ -145,7 +145,7 @@ func (h *host) has() bool {
 
 func (h *host) Watch(ctx context.Context, report func(Change)) error {
 	h.report.set(report)
-	report(Change{LinkUp, "eth0 is up"})
+	report(Change{Kind: LinkUp, What: "eth0 is up"})
 	<-ctx.Done()
 	return nil
 }

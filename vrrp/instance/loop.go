@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,12 +73,15 @@ func (r *Runner) Run(ctx context.Context) error {
 		lease:         r.cfg.VRRP.LeaseTime(),
 		slack:         r.cfg.VRRP.LeaseSlack(),
 		replacedAfter: r.cfg.VRRP.ReplacedAfter(),
-		faults:        map[string]string{},
+		faults:        maps.Clone(r.cfg.Faults),
 		logged:        map[troubleKey]bool{},
 		present:       map[netip.Addr]string{},
 		timer:         time.NewTimer(0),
 	}
 	defer l.timer.Stop()
+	if l.faults == nil {
+		l.faults = map[string]string{}
+	}
 
 	var wg sync.WaitGroup
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -223,7 +227,7 @@ func (l *loop) setFault(name, why string) {
 	switch {
 	case len(l.faults) > 0:
 		if l.machine.State() != vrrp.Fault {
-			l.step(vrrp.Failed{Why: why})
+			l.step(vrrp.Failed{Why: cmp.Or(why, l.anyFault())})
 		}
 	case l.reader == nil:
 		l.dial(name) // comes back here
@@ -238,6 +242,10 @@ func (l *loop) setFault(name, why string) {
 func (l *loop) changed(c Change) {
 	switch c.Kind {
 	case LinkDown:
+		if l.r.cfg.IgnoreLink && !c.Gone {
+			l.setFault(faultLink, "") // it may have been away before
+			return
+		}
 		l.setFault(faultLink, c.What)
 		l.hangup()
 	case LinkUp:

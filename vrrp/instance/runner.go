@@ -70,6 +70,7 @@ type Datagram struct {
 type Change struct {
 	Kind ChangeKind
 	What string // the interface or address, with what happened, for the log
+	Gone bool   // with LinkDown: the interface does not exist, or not any more
 }
 
 // ChangeKind says what changed.
@@ -94,6 +95,13 @@ type Config struct {
 	Lookout Lookout
 	// Guard acts when this process dies. Nil: nobody does, the lease ends.
 	Guard Guard
+	// Faults are faults, name to reason, that keep the router out from its start,
+	// until SetFault clears them.
+	Faults map[string]string
+	// IgnoreLink takes part whether the interface is up or not, as keepalived's
+	// dont_track_primary does: what becomes of the role is up to trackers. An
+	// interface that does not exist is a fault all the same.
+	IgnoreLink bool
 	// Logger gets one Info line per change of state, with its reason. Nil discards.
 	Logger *slog.Logger
 	// OnRole is called after each change of state, in order, from one goroutine

@@ -235,14 +235,14 @@ func TestFaults(t *testing.T) {
 		n.until(7)
 		n.log.take()
 
-		n.host.report.get()(Change{LinkDown, "eth0 is down"})
+		n.host.report.get()(Change{Kind: LinkDown, What: "eth0 is down"})
 		n.SetFault("script", "exit code 1")
 		synctest.Wait()
 		n.want(t, `
 			7.000 send 0
 			7.000 remove
 			7.000 role FAULT`)
-		n.host.report.get()(Change{LinkUp, "eth0 is up"})
+		n.host.report.get()(Change{Kind: LinkUp, What: "eth0 is up"})
 		n.until(8)
 		if s := n.Status(); s.State != vrrp.Fault || s.Reason.String() != "eth0 is down" || len(s.Faults) != 1 {
 			t.Errorf("one fault left: %s, %v", s.State, s.Faults)
@@ -251,6 +251,59 @@ func TestFaults(t *testing.T) {
 		n.until(9)
 		if s := n.Status(); s.State != vrrp.Backup || s.Reason.String() != "script recovered" {
 			t.Errorf("no fault left: %s, %s", s.State, s.Reason)
+		}
+	})
+}
+
+// TestInitialFaults: a router that starts with a fault takes no part, not for a
+// moment, until the fault is cleared; also the owner of the addresses.
+func TestInitialFaults(t *testing.T) {
+	for _, priority := range []uint8{100, vrrp.PriorityOwner} {
+		bubble(t, func(t *testing.T) {
+			var l lan
+			n := start(t, &l, "192.0.2.1", func(c *Config) {
+				c.VRRP.Priority = priority
+				c.Faults = map[string]string{"script": "no verdict yet"}
+			})
+			n.until(5)
+			n.want(t, `
+				0.000 remove
+				0.000 remove
+				0.000 role FAULT`)
+			if s := n.Status(); s.State != vrrp.Fault || s.Reason.String() != "no verdict yet" || s.Faults["script"] == "" {
+				t.Errorf("%s, %s, %v", s.State, s.Reason, s.Faults)
+			}
+			n.SetFault("script", "")
+			n.until(10)
+			if s := n.Status(); s.State != vrrp.Master || len(s.Faults) != 0 {
+				t.Errorf("without a fault: %s, %v", s.State, s.Faults)
+			}
+		})
+	}
+}
+
+// TestIgnoreLink: the interface may be down, but not away.
+func TestIgnoreLink(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := start(t, &lan{}, "192.0.2.1", func(c *Config) { c.IgnoreLink = true })
+		n.until(4)
+		n.log.take()
+		report := n.host.report.get()
+		report(Change{Kind: LinkDown, What: "eth0 has no carrier"})
+		n.until(4.1)
+		n.want(t, ``)
+		if s := n.Status(); s.State != vrrp.Master || len(s.Faults) != 0 {
+			t.Errorf("without a carrier: %s, %v", s.State, s.Faults)
+		}
+		report(Change{Kind: LinkDown, What: "eth0 does not exist", Gone: true})
+		n.until(4.2)
+		if s := n.Status(); s.State != vrrp.Fault || s.Reason.String() != "eth0 does not exist" {
+			t.Errorf("without an interface: %s, %s", s.State, s.Reason)
+		}
+		report(Change{Kind: LinkDown, What: "eth0 is down"})
+		n.until(9)
+		if s := n.Status(); s.State != vrrp.Master {
+			t.Errorf("with an interface that is down: %s, %v", s.State, s.Faults)
 		}
 	})
 }
@@ -284,12 +337,12 @@ func TestAddressLost(t *testing.T) {
 		n := start(t, &lan{}, "192.0.2.1", nil)
 		n.until(1)
 		n.log.take()
-		n.host.report.get()(Change{AddressLost, "somebody removed 192.0.2.100"})
+		n.host.report.get()(Change{Kind: AddressLost, What: "somebody removed 192.0.2.100"})
 		n.until(3)
 		n.want(t, ``)
 		n.until(4)
 		n.log.take()
-		n.host.report.get()(Change{AddressLost, "somebody removed 192.0.2.100"})
+		n.host.report.get()(Change{Kind: AddressLost, What: "somebody removed 192.0.2.100"})
 		synctest.Wait()
 		n.want(t, `
 			4.000 renew

@@ -75,7 +75,7 @@ func (w *watcher) concerns(u netlink.LinkUpdate) bool {
 // update itself is not used: several may be waiting, and only now counts.
 func (w *watcher) look() error {
 	name := w.h.cfg.Interface
-	up, why, index := false, "interface "+name+" does not exist", 0
+	up, why, index, missing := false, "interface "+name+" does not exist", 0, true
 	link, err := netlink.LinkByName(name)
 	switch _, gone := errors.AsType[netlink.LinkNotFoundError](err); {
 	case gone:
@@ -83,7 +83,7 @@ func (w *watcher) look() error {
 		return fmt.Errorf("watch interface %s: %w", name, err)
 	default:
 		attrs := link.Attrs()
-		index = attrs.Index
+		index, missing = attrs.Index, false
 		switch {
 		case attrs.RawFlags&unix.IFF_UP == 0:
 			why = "interface " + name + " is down"
@@ -93,9 +93,9 @@ func (w *watcher) look() error {
 			up, why = true, "interface "+name+" is up"
 		}
 	}
-	if w.index != 0 && index != 0 && index != w.index && w.up && up {
+	if w.index != 0 && index != 0 && index != w.index {
 		// Another interface under the same name: the socket must be opened anew.
-		w.report(instance.Change{Kind: instance.LinkDown, What: "interface " + name + " was replaced"})
+		w.report(instance.Change{Kind: instance.LinkDown, What: "interface " + name + " was replaced", Gone: true})
 		w.known = false
 	}
 	news := !w.known || w.up != up || w.why != why
@@ -107,7 +107,7 @@ func (w *watcher) look() error {
 	if up {
 		kind = instance.LinkUp
 	}
-	w.report(instance.Change{Kind: kind, What: why})
+	w.report(instance.Change{Kind: kind, What: why, Gone: missing})
 	return nil
 }
 
