@@ -25,6 +25,7 @@ type Query struct {
 	Peer       string // Consul cluster peer
 	Filter     string // Consul: go-bexpr expression evaluated by the server
 	Near       string // Consul: sort by round trip to this node
+	Node       string // Consul, without Service: the checks of this node; each is an Instance with the check's id and its state
 }
 
 // Source names a kind of catalog.

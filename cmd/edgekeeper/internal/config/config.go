@@ -46,6 +46,7 @@ type Config struct {
 	IPVS           IPVS
 	Instances      []VRRP           // in the order of the files
 	VirtualServers []discovery.Spec // in the order of the files
+	Trackers       []Tracker        // what the instances track
 	Notify         []Notify         // in the order of the files
 	RealServer     *RealServer      // nil: this host is no real server
 }
@@ -136,6 +137,9 @@ type VRRP struct {
 	Interface string      // on which adverts go
 	Source    netip.Addr  // of adverts; zero: the interface's first address of the family
 	Router    vrrp.Config // complete and valid
+
+	OwnInterface bool    // the router is at fault while Interface is down
+	Tracks       []Track // what else it depends on
 }
 
 // RealServer is what the real-server agent sets up on a web node.

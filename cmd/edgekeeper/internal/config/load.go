@@ -115,6 +115,8 @@ type checker struct {
 	env  func(string) string
 	host string
 	root *block
+
+	tracking *trackerSet // nil until asked for
 }
 
 func (c *checker) config() *Config {
@@ -133,6 +135,7 @@ func (c *checker) config() *Config {
 	}
 	cfg.Instances = c.instances()
 	cfg.VirtualServers = c.virtualServers(c.sources())
+	cfg.Trackers = c.tracked()
 	cfg.Notify = c.notify(cfg.Instances)
 	cfg.IPVS.Sync = c.connectionSync(cfg)
 	return cfg

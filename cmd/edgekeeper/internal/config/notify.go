@@ -112,20 +112,25 @@ func (c *checker) audience(b *block, n *Notify, instances []VRRP) {
 }
 
 func notifyProgram(b *block) *NotifyExec {
-	x := &NotifyExec{Command: plain(b.list("command")), Arguments: b.flag("append_arguments")}
+	b.program("command")
+	return &NotifyExec{Command: plain(b.list("command")), Arguments: b.flag("append_arguments")}
+}
+
+// program checks a command: a program and its arguments.
+func (b *block) program(name string) {
+	list := b.list(name)
 	switch {
-	case !b.written("command"):
-	case len(x.Command) == 0:
-		b.addf(b.where("command"), "command is empty, it needs a program")
+	case !b.written(name):
+	case len(list) == 0:
+		b.addf(b.where(name), "%s is empty, it needs a program", name)
 	default:
-		b.absolute("command", x.Command[0])
+		b.absolute(name, list[0].text)
 	}
-	for _, l := range b.list("command") {
+	for _, l := range list {
 		if strings.ContainsRune(l.text, 0) {
-			b.addf(l.at, "command holds a NUL, which no argument can")
+			b.addf(l.at, "%s holds a NUL, which no argument can", name)
 		}
 	}
-	return x
 }
 
 // absolute checks a path: the director's working folder is nobody's business.

@@ -18,9 +18,9 @@ var root = &blockType{
 		{name: "log_level", kind: text, def: "info", choices: []string{"debug", "info", "warn", "error"}, doc: "Least severity that is logged."},
 		{name: "log_json", kind: boolean, def: "false", doc: "Log lines as JSON objects instead of key=value."},
 	},
-	blocks: []*blockType{
+	blocks: append([]*blockType{
 		consulType, fileCatalogType, controlType, telemetryType, ipvsType, realServerAgentType, vrrpType, virtualServerType, notifyType,
-	},
+	}, trackDefinitions...),
 	sample: `router_id = "lvs1"
 on_stop   = "keep"
 log_level = "info"`,

@@ -27,8 +27,9 @@ var vrrpType = &blockType{
 		{name: "garp_repeat", kind: number, def: "5", lo: 1, hi: 60, doc: "Gratuitous ARPs (IPv6: neighbour advertisements) per address on becoming master, and again after `garp_delay`."},
 		{name: "garp_delay", kind: duration, def: "5s", lo: 0, hi: maxDelay, doc: "Time to the second set. `\"0s\"`: no second set."},
 		{name: "garp_refresh", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "Announce again at this interval while master, `\"0s\"` or at least a second. `\"0s\"`: never."},
+		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
 	},
-	blocks: []*blockType{virtualAddressType, authenticationType},
+	blocks: append([]*blockType{virtualAddressType, authenticationType}, trackUses...),
 	sample: `vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51
@@ -40,6 +41,23 @@ var vrrpType = &blockType{
   }
   virtual_address "61.139.2.1/29" {
     label = "eth0:0"
+  }
+
+  track "nginx" {
+    weight = -20
+  }
+  track "maintenance" {
+    weight = 1
+  }
+  track "haproxy" {}
+  track "local-checks" {
+    weight = -5
+  }
+  track_interface "eth1" {
+    weight = -20
+  }
+  track_virtual_server "web" {
+    weight = -50
   }
 }`,
 }

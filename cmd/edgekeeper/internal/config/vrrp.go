@@ -69,6 +69,12 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 	c.authentication(b, r)
 	c.unicast(b, &v)
 	r.Lease = lease(b, r.Interval)
+	v.OwnInterface = b.flag("track_own_interface")
+	own := v.Interface
+	if !v.OwnInterface {
+		own = ""
+	}
+	v.Tracks = c.tracks(b, r.Priority, own)
 	c.backstop(b, r, before)
 	return v
 }
