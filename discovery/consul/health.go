@@ -128,6 +128,9 @@ func (s *Source) watch(q discovery.Query, emit func(discovery.Answer)) *watch[he
 func (s *Source) read(ctx context.Context, q discovery.Query, opts *api.QueryOptions) (health, *api.QueryMeta, error) {
 	opts.Datacenter, opts.Namespace, opts.Partition = q.Datacenter, q.Namespace, q.Partition
 	opts.Peer, opts.Filter, opts.Near = q.Peer, q.Filter, q.Near
+	if q.Node != "" {
+		return s.readNode(ctx, q, opts)
+	}
 	entries, meta, err := s.cfg.Client.Health().Service(q.Service, "", false, opts)
 	if err != nil {
 		return health{}, nil, fmt.Errorf("read health of service %q: %w", q.Service, err)

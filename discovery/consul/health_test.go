@@ -132,6 +132,40 @@ func TestUnusableInstanceIsAWarning(t *testing.T) {
 	}
 }
 
+// TestNodeChecks: each check of the node is an instance, and maintenance of the
+// node is that of all.
+func TestNodeChecks(t *testing.T) {
+	stub := consulstub.New()
+	entry := consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80)
+	entry.Checks = api.HealthChecks{consulstub.Check("serfHealth", api.HealthPassing, "alive"), consulstub.Check("web", api.HealthCritical, "503")}
+	stub.SetService("web", entry, consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
+	src := NewSource(Config{Client: stub.Client()})
+	read := func() []string {
+		t.Helper()
+		h, _, err := src.read(t.Context(), discovery.Query{Source: discovery.Consul, Node: "n1"}, &api.QueryOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, in := range h.instances {
+			out = append(out, fmt.Sprintf("%s %s %s", in.ID, in.State, in.Reason))
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"serfHealth passing ", "web critical check web: 503"}, read()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	maint := &api.HealthCheck{CheckID: api.NodeMaint, Name: "Node Maintenance Mode", Status: api.HealthCritical, Notes: "kernel"}
+	maintained := consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80)
+	maintained.Checks = api.HealthChecks{consulstub.Check("serfHealth", api.HealthPassing, "alive"), maint}
+	stub.SetService("web", maintained)
+	if diff := cmp.Diff([]string{
+		"_node_maintenance maintenance check Node Maintenance Mode: kernel", "serfHealth maintenance check Node Maintenance Mode: kernel",
+	}, read()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestNearKeepsTheOrder(t *testing.T) {
 	stub := consulstub.New()
 	b, a := consulstub.Entry("web", "b", "n2", "10.0.0.2", 80), consulstub.Entry("web", "a", "n1", "10.0.0.1", 80)

@@ -202,6 +202,9 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			}
 			return []*api.ServiceEntry{}, 1
 		})
+	case strings.HasPrefix(path, "/v1/health/node/"):
+		node := strings.TrimPrefix(path, "/v1/health/node/")
+		s.read(w, req, true, func() (any, uint64) { return s.checks(node) })
 	case strings.HasPrefix(path, "/v1/kv/") && req.Method == http.MethodGet:
 		key := strings.TrimPrefix(path, "/v1/kv/")
 		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")), s.keyIndex })
@@ -210,6 +213,19 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		http.Error(w, "no such endpoint in this stub", http.StatusNotFound)
 	}
+}
+
+// checks gives those of the service instances on a node.
+func (s *Stub) checks(node string) (api.HealthChecks, uint64) {
+	out, index := api.HealthChecks{}, uint64(1)
+	for _, r := range s.services {
+		for _, e := range r.value {
+			if e.Node != nil && e.Node.Node == node {
+				out, index = append(out, e.Checks...), max(index, r.index)
+			}
+		}
+	}
+	return out, index
 }
 
 // pairs gives nil where nothing is found, which is a 404.
