@@ -33,6 +33,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
+	"github.com/edgekeeper/edgekeeper/vrrp"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
@@ -172,6 +173,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 // begin starts VRRP and the sources, in the loop.
 func (a *agent) begin(sources sourceSet) {
 	a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
+	a.setTrackers(a.cfg.Trackers, vrrp.TrackPending)
 	if err := a.routers.set(a.cfg.Instances); err != nil {
 		a.fail(err)
 		return

@@ -65,6 +65,7 @@ type agent struct {
 	verdicts    map[discovery.Check]discovery.Verdict
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
+	trackers    map[string]*tracker // by name
 	targets     []target
 	dirtySince  time.Time // zero: clean
 	settled     *time.Timer
@@ -225,6 +226,7 @@ func (a *agent) decide() {
 	if a.kernel.reconciler != nil {
 		a.kernel.reconciler.Set(want)
 	}
+	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
 	// not keep ten thousand of them from serving.
 	a.explain(before)

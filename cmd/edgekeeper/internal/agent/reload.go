@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // reloads reads the configuration again at each signal, until ctx is done.
@@ -58,6 +59,7 @@ func (a *agent) take(cfg *config.Config) error {
 	old := a.cfg
 	a.cfg = cfg
 	a.useTargets(targets)
+	a.setTrackers(cfg.Trackers, vrrp.TrackUnknown)
 	a.routers.priorities()
 	a.kernel.apply(cfg)
 	if sameSources(old, cfg) {

@@ -37,8 +37,13 @@ type router struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
-	priorityFrom string // owned by the loop: config, or the KV key in force
-	prioritySet  uint8
+	// Owned by the loop:
+	priorityFrom string            // config, or the KV key in force
+	priorityBase uint8             // what that says
+	prioritySet  uint8             // with the shifts of the trackers
+	priorityWhy  string            // priorityFrom and the shifts
+	tracks       []config.Track    // of the configuration in force
+	faults       map[string]string // of trackers, as the runner was told
 }
 
 // list gives the routers of this moment.
@@ -59,8 +64,8 @@ func (r *routers) find(name string) *router {
 }
 
 // set makes the running routers those of the configuration. One whose
-// configuration is as it was goes on without a break; one that differs hands
-// over, stops and starts again. When one cannot start, those of before are put
+// configuration is as it was, but for what it tracks, goes on without a break;
+// one that differs hands over, stops and starts again. When one cannot start, those of before are put
 // back and the error says why.
 func (r *routers) set(want []config.VRRP) error {
 	r.mu.Lock()
@@ -70,7 +75,7 @@ func (r *routers) set(want []config.VRRP) error {
 	}
 	var next, leave []*router
 	for _, x := range r.running {
-		if slices.ContainsFunc(want, func(w config.VRRP) bool { return reflect.DeepEqual(w, x.cfg) }) {
+		if slices.ContainsFunc(want, func(w config.VRRP) bool { return sameRouter(w, x.cfg) }) {
 			next = append(next, x)
 		} else {
 			leave = append(leave, x)
@@ -94,8 +99,18 @@ func (r *routers) set(want []config.VRRP) error {
 		return slices.IndexFunc(want, func(w config.VRRP) bool { return w.Router.Name == x.cfg.Router.Name })
 	}
 	slices.SortFunc(next, func(a, b *router) int { return order(a) - order(b) })
+	for _, x := range next {
+		x.tracks = want[order(x)].Tracks
+	}
 	r.running = next
 	return nil
+}
+
+// sameRouter reports whether a router need not start again: what it tracks is
+// changed in place.
+func sameRouter(a, b config.VRRP) bool {
+	a.Tracks, b.Tracks = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // putBack starts routers again that were stopped for a configuration that is
@@ -107,7 +122,9 @@ func (r *routers) putBack(stopped []*router) error {
 		if !slices.Contains(stopped, old) {
 			continue
 		}
-		x, err := r.start(old.cfg)
+		cfg := old.cfg
+		cfg.Tracks = old.tracks
+		x, err := r.start(cfg)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -127,8 +144,10 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vrrp %s: %w", name, err)
 	}
+	_, _, faults := a.effects(cfg.Tracks)
 	runner, err := instance.New(instance.Config{
-		VRRP:      cfg.Router,
+		VRRP:   cfg.Router,
+		Faults: faults, IgnoreLink: !cfg.OwnInterface,
 		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
 		Host:      host,
 		Guard:     a.guardOf(cfg),
@@ -139,7 +158,8 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		return nil, errors.Join(err, host.Close())
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(a.work))
-	x := &router{cfg: cfg, host: host, runner: runner, stop: stop, done: make(chan struct{}), priorityFrom: "config", prioritySet: cfg.Router.Priority}
+	x := &router{cfg: cfg, host: host, runner: runner, stop: stop, done: make(chan struct{}), tracks: cfg.Tracks, faults: faults}
+	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
 	go func() {
 		defer close(x.done)
 		err := errors.Join(runner.Run(ctx), host.Close())
@@ -159,24 +179,27 @@ func (a *agent) role(name string, role instance.Role) {
 	a.kernel.sync.role(name, role.State)
 }
 
-// priorities applies the KV's priorities.
+// priorities applies the KV's priorities, and what the trackers make of them.
 func (r *routers) priorities() {
 	a := r.agent
 	for _, x := range r.list() {
-		want, from := x.cfg.Router.Priority, "config"
+		base, from := x.cfg.Router.Priority, "config"
 		if o, ok := a.overrides.Priorities[discovery.RouterKey{Instance: x.cfg.Router.Name, RouterID: a.cfg.RouterID}]; ok {
-			want, from = o.Value, "kv "+o.Key
+			base, from = o.Value, "kv "+o.Key
 		}
-		if want == x.prioritySet && from == x.priorityFrom {
+		shifts, words, faults := a.effects(x.tracks)
+		x.setFaults(faults)
+		want, why := vrrp.EffectivePriority(base, shifts...), from+words
+		if want == x.prioritySet && why == x.priorityWhy && base == x.priorityBase {
 			continue
 		}
 		if want != x.prioritySet {
-			text := fmt.Sprintf("priority %d, was %d: %s", want, x.prioritySet, from)
+			text := fmt.Sprintf("priority %d, was %d: %s", want, x.prioritySet, why)
 			a.event("vrrp", x.cfg.Router.Name, text)
 			a.tellPriority(x, want, text)
 		}
-		x.prioritySet, x.priorityFrom = want, from
-		x.runner.SetPriority(want, from)
+		x.prioritySet, x.priorityBase, x.priorityFrom, x.priorityWhy = want, base, from, why
+		x.runner.SetPriority(want, why)
 	}
 }
 
@@ -246,7 +269,7 @@ func (x *router) status() control.Router {
 	out := control.Router{
 		Name: s.Name, Interface: x.cfg.Interface, VRID: s.VRID, Version: uint8(s.Version),
 		State: s.State.String(), Reason: s.Reason.String(), Since: s.Since,
-		Priority: s.Priority, ConfigPriority: s.ConfigPriority, PriorityFrom: x.priorityFrom,
+		Priority: s.Priority, ConfigPriority: s.ConfigPriority, BasePriority: x.priorityBase, PriorityFrom: x.priorityFrom,
 		MasterPriority: s.MasterPriority, AdvertIntervalMS: s.Interval.Milliseconds(), MasterDownMS: s.MasterDown.Milliseconds(),
 		Sent: s.Counters.Sent, Received: s.Counters.Received, Dropped: map[string]uint64{},
 		LatestMS: float64(s.Lateness.Max.Microseconds()) / 1000, Error: s.LastError,

@@ -32,8 +32,11 @@ func (a *agent) snapshot() control.Snapshot {
 		s.KV.Rejected = append(s.KV.Rejected, r.String())
 	}
 	for _, x := range a.routers.list() {
-		s.VRRP = append(s.VRRP, x.status())
+		status := x.status()
+		status.Tracks = a.trackStatus(x.tracks)
+		s.VRRP = append(s.VRRP, status)
 	}
+	s.Trackers = a.trackerStatus()
 	for _, q := range a.source.queries {
 		s.Sources = append(s.Sources, a.sourceStatus(q))
 	}

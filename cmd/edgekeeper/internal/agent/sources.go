@@ -56,6 +56,9 @@ func (s sourceSet) names() []string {
 // queryName is how a query is called in status and events.
 func queryName(q discovery.Query) string {
 	parts := []string{q.Source.String(), "service", q.Service}
+	if q.Node != "" {
+		parts = []string{q.Source.String(), "node", q.Node}
+	}
 	for _, p := range []struct{ name, value string }{
 		{"datacenter", q.Datacenter}, {"namespace", q.Namespace}, {"partition", q.Partition},
 		{"peer", q.Peer}, {"filter", q.Filter}, {"near", q.Near},
@@ -90,6 +93,11 @@ func queriesOf(cfg *config.Config) []discovery.Query {
 			if !slices.Contains(out, sel.Query) {
 				out = append(out, sel.Query)
 			}
+		}
+	}
+	for _, t := range cfg.Trackers {
+		if t.Consul != nil && !slices.Contains(out, t.Consul.Query) {
+			out = append(out, t.Consul.Query)
 		}
 	}
 	return out

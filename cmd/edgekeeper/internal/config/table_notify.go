@@ -14,7 +14,7 @@ var (
 )
 
 // EventKinds are the kinds of events that a target may be told.
-var EventKinds = []string{"vrrp", "priority", "trouble", "pool", "server"}
+var EventKinds = []string{"vrrp", "priority", "trouble", "track", "pool", "server"}
 
 // vrrpKinds are those that belong to a VRRP instance.
 var vrrpKinds = []string{"vrrp", "priority", "trouble"}
@@ -28,7 +28,7 @@ var notifyType = &blockType{
 	doc: "Somebody to tell what happens. Every target is told one event at a time, in order; [operations](operations.md#notifications) has the forms and what becomes of a target that is slow or fails. " +
 		"The first label says which arguments a target takes.",
 	args: []argument{
-		{name: "events", kind: texts, choices: EventKinds, defText: "`[\"vrrp\"]`", doc: "What the target is told. `vrrp`: changes of state; `priority`: changes of priority; `trouble`: a second master, a peer that does not fit, an address taken off; `pool`: held, frozen, in panic, without quorum, and the end of it; `server`: a real server goes down, comes up, is drained or leaves."},
+		{name: "events", kind: texts, choices: EventKinds, defText: "`[\"vrrp\"]`", doc: "What the target is told. `vrrp`: changes of state; `priority`: changes of priority; `trouble`: a second master, a peer that does not fit, an address taken off; `track`: what an instance tracks goes down, comes up or has another number; `pool`: held, frozen, in panic, without quorum, and the end of it; `server`: a real server goes down, comes up, is drained or leaves."},
 		{name: "instances", kind: texts, defText: "all", doc: "VRRP instances whose `vrrp`, `priority` and `trouble` events count."},
 		{name: "states", kind: texts, choices: notifyStates, defText: "all", doc: "The states whose `vrrp` events count: `[\"MASTER\"]` makes a program keepalived's `notify_master`."},
 		{name: "timeout", kind: duration, def: "10s", lo: second / 10, hi: 600 * second, doc: "Time that one attempt may take. A program is killed then, and its process group with it."},

@@ -21,14 +21,15 @@ type Snapshot struct {
 	Started  time.Time `json:"started"`
 	At       time.Time `json:"at"`
 
-	Config  ConfigStatus   `json:"config"`
-	VRRP    []Router       `json:"vrrp"`
-	Pools   []Pool         `json:"pools"`
-	IPVS    IPVS           `json:"ipvs"`
-	Sources []SourceStatus `json:"sources"`
-	KV      KVStatus       `json:"kv"`
-	Notify  []NotifyTarget `json:"notify,omitempty"`
-	Sysctls []Sysctl       `json:"sysctls,omitempty"`
+	Config   ConfigStatus   `json:"config"`
+	VRRP     []Router       `json:"vrrp"`
+	Trackers []Tracker      `json:"trackers,omitempty"`
+	Pools    []Pool         `json:"pools"`
+	IPVS     IPVS           `json:"ipvs"`
+	Sources  []SourceStatus `json:"sources"`
+	KV       KVStatus       `json:"kv"`
+	Notify   []NotifyTarget `json:"notify,omitempty"`
+	Sysctls  []Sysctl       `json:"sysctls,omitempty"`
 
 	Guardian *Guardian `json:"guardian,omitempty"` // nil: switched off
 }
@@ -62,12 +63,14 @@ type Router struct {
 
 	Priority         uint8  `json:"priority"`           // effective
 	ConfigPriority   uint8  `json:"config_priority"`    // from the file
-	PriorityFrom     string `json:"priority_from"`      // config, or the KV key
+	BasePriority     uint8  `json:"base_priority"`      // before the trackers
+	PriorityFrom     string `json:"priority_from"`      // where that is from: config, or the KV key
 	Master           string `json:"master,omitempty"`   // address of the master last heard
 	MasterPriority   uint8  `json:"master_priority"`    // its priority
 	AdvertIntervalMS int64  `json:"advert_interval_ms"` // ours
 	MasterDownMS     int64  `json:"master_down_ms"`     // as a backup
 
+	Tracks    []Track           `json:"tracks,omitempty"`
 	Addresses []Address         `json:"addresses"`
 	Lease     string            `json:"lease"` // "3s", or "off (why)"
 	Sent      uint64            `json:"adverts_sent"`
@@ -89,6 +92,28 @@ type Router struct {
 	TroublesTotal map[string]uint64 `json:"troubles_total,omitempty"` // sights since the start, by kind
 
 	Error string `json:"error,omitempty"`
+}
+
+// Track is the use of a tracker by a VRRP instance, and what comes of it now.
+type Track struct {
+	Tracker string `json:"tracker"` // Tracker.Name
+	State   string `json:"state"`
+	Weight  int    `json:"weight"`
+	Reverse bool   `json:"reverse,omitempty"`
+	Shift   int    `json:"shift"` // of the priority
+	Fault   bool   `json:"fault"` // keeps the instance in state FAULT
+}
+
+// Tracker is something that VRRP instances depend on.
+type Tracker struct {
+	Name    string    `json:"name"`            // "script nginx"
+	State   string    `json:"state"`           // up, down, pending or unknown
+	Value   *int      `json:"value,omitempty"` // of a file
+	Since   time.Time `json:"since"`           // when state or value became this
+	Reason  string    `json:"reason"`
+	Output  string    `json:"output,omitempty"` // of a script's last failure, at most 3 KiB
+	Changes uint64    `json:"changes"`
+	UsedBy  []string  `json:"used_by"` // VRRP instances
 }
 
 // Address is one virtual address and whether this host holds it now.
@@ -224,7 +249,7 @@ type Sysctl struct {
 type Event struct {
 	Seq    uint64    `json:"seq"`
 	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"`   // vrrp, pool, held, server, ipvs, drift, check, catalog, kv, sysctl, notify, config, agent
+	Kind   string    `json:"kind"`   // vrrp, track, pool, held, server, ipvs, drift, check, catalog, kv, sysctl, notify, config, agent
 	Object string    `json:"object"` // the instance, virtual server or real server
 	Text   string    `json:"text"`   // one sentence: what, and why
 }

@@ -27,8 +27,10 @@ func eventful() control.Router {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return control.Router{
 		Name: "VI_1", State: "MASTER", Priority: 150, ConfigPriority: 100, MasterDownMS: 3414, AdvertIntervalMS: 1000,
-		Addresses: []control.Address{{Prefix: netip.MustParsePrefix("192.0.2.100/24"), Present: true}},
-		Sent:      70, Received: 12, Dropped: map[string]uint64{"wrong authentication data": 3},
+		BasePriority: 155,
+		Tracks:       []control.Track{{Tracker: "file x", State: "up", Weight: 1, Shift: -5}, {Tracker: "script y", State: "down", Fault: true}},
+		Addresses:    []control.Address{{Prefix: netip.MustParsePrefix("192.0.2.100/24"), Present: true}},
+		Sent:         70, Received: 12, Dropped: map[string]uint64{"wrong authentication data": 3},
 		SendErrors: 1, HostErrors: 2, Announcements: 10, Renewals: 71, LateSteps: 1, AddressesLost: 4,
 		LeaseSeconds: 3, LeaseUntil: new(now.Add(3 * time.Second)),
 		Transitions: []control.Transition{{State: "BACKUP", Cause: "started", Count: 1}, {State: "MASTER", Cause: "silence", Count: 2}},
@@ -49,12 +51,13 @@ func TestVRRP(t *testing.T) {
 	r := metrics.New(func(context.Context) (control.Snapshot, error) {
 		return control.Snapshot{
 			VRRP:     []control.Router{eventful()},
+			Trackers: []control.Tracker{{Name: "file x", State: "up", Value: new(-5), Changes: 3}, {Name: "script y", State: "down", Changes: 1}},
 			Guardian: &control.Guardian{PID: 7, Restarts: 1, Armed: []string{"VI_1"}},
 		}, nil
 	})
 	answer := httptest.NewRecorder()
 	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
-	ours := regexp.MustCompile(`^(# (HELP|TYPE) )?edgekeeper_(vrrp|vip|guardian)_`)
+	ours := regexp.MustCompile(`^(# (HELP|TYPE) )?edgekeeper_(vrrp|vip|guardian|tracker)_`)
 	var got strings.Builder
 	for line := range strings.Lines(answer.Body.String()) {
 		if ours.MatchString(line) {

@@ -86,6 +86,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		e.router(r)
 	}
 	e.guardian(s.Guardian)
+	for _, t := range s.Trackers {
+		e.tracker(t)
+	}
 	for _, p := range s.Pools {
 		e.pool(p)
 	}

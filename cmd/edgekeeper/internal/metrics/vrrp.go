@@ -64,6 +64,7 @@ func (e emitter) router(r control.Router) {
 	e.histogram(vrrpLateness, r.Lateness, r.Name)
 	e.gauge(vrrpLate, r.Lateness.Max, r.Name)
 	e.counter(vrrpLateSteps, r.LateSteps, r.Name)
+	e.tracks(r)
 	e.troubles(r)
 	for _, a := range r.Addresses {
 		e.flag(vipPresent, a.Present, r.Name, a.Prefix.Addr().String())

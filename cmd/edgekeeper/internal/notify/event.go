@@ -15,6 +15,7 @@ const (
 	Priority             // the priority of a VRRP instance changed
 	Trouble              // a VRRP instance sees something wrong: a second master, a peer that does not fit
 	Pool                 // a pool is held, in panic, frozen or without quorum, or no longer
+	Track                // what VRRP instances track went down, came up, or has another number
 	Server               // a real server of a pool went down, came up, is drained or leaves
 )
 
@@ -23,6 +24,7 @@ var kinds = []struct{ name, word string }{
 	Priority: {"priority", "INSTANCE"},
 	Trouble:  {"trouble", "TROUBLE"},
 	Pool:     {"pool", "VS"},
+	Track:    {"track", "TRACKER"},
 	Server:   {"server", "RS"},
 }
 

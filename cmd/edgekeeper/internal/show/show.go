@@ -21,6 +21,9 @@ func Status(w io.Writer, s control.Snapshot) error {
 	if err := Routers(w, s); err != nil {
 		return err
 	}
+	if err := trackers(w, s); err != nil {
+		return err
+	}
 	fmt.Fprintln(w)
 	if err := Pools(w, s); err != nil {
 		return err
@@ -62,6 +65,7 @@ func Notes(s control.Snapshot) []string {
 		if r.Error != "" {
 			add("vrrp %s: %s", r.Name, r.Error)
 		}
+		out = append(out, trackNotes(s, r)...)
 		out = append(out, troubleNotes(s, r)...)
 	}
 	if g := s.Guardian; g != nil && g.Error != "" {
@@ -175,13 +179,6 @@ func Routers(w io.Writer, s control.Snapshot) error {
 		}
 	}
 	return t.flush()
-}
-
-func priority(r control.Router) string {
-	if r.PriorityFrom == "" || r.PriorityFrom == "config" {
-		return fmt.Sprint(r.Priority)
-	}
-	return fmt.Sprintf("%d (%s)", r.Priority, r.PriorityFrom)
 }
 
 func heard(r control.Router) string {

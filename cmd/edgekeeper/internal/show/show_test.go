@@ -30,11 +30,23 @@ func troubled() control.Snapshot {
 		}
 	}
 	return control.Snapshot{
+		Trackers: []control.Tracker{
+			{Name: "file maintenance", State: "up", Value: new(-10), Since: now.Add(-time.Hour), Reason: "the file holds -10"},
+			{Name: "interface eth1", State: "up", Since: now.Add(-time.Minute), Reason: "interface eth1 is up"},
+			{Name: "script nginx", State: "down", Since: now.Add(-2 * time.Second), Reason: "exit code 22", Output: "curl: (22) 503\nmore"},
+			{Name: "script other", State: "down", Since: now, Reason: "exit code 1", UsedBy: []string{"VI_9"}},
+		},
 		Version: "1.0.0", RouterID: "lvs1", Started: now.Add(-90 * time.Second), At: now,
 		Config: control.ConfigStatus{Path: "/etc/edgekeeper.d", Refused: "director.hcl:3:1: no"},
 		VRRP: []control.Router{{
 			Name: "VI_1", State: "MASTER", Since: now.Add(-time.Minute), Priority: 200, PriorityFrom: "kv priority/VI_1/lvs1",
 			Reason: "no advert from anybody for 3.609 s", Lease: "3s", Master: "61.139.2.2", MasterPriority: 200,
+			BasePriority: 210,
+			Tracks: []control.Track{
+				{Tracker: "script nginx", State: "down", Fault: true},
+				{Tracker: "file maintenance", State: "up", Weight: 1, Shift: -10},
+				{Tracker: "interface eth1", State: "up", Weight: -20},
+			},
 			Addresses: []control.Address{
 				{Prefix: netip.MustParsePrefix("61.139.2.1/29"), Device: "eth0", Label: "eth0:0", Present: true},
 				{Prefix: netip.MustParsePrefix("192.168.200.16/24"), Device: "eth1"},

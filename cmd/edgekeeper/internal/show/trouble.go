@@ -9,9 +9,12 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 )
 
-// VRRP writes the instances, what is wrong with them and what was.
+// VRRP writes the instances, what they track, what is wrong with them and what was.
 func VRRP(w io.Writer, s control.Snapshot) error {
 	if err := Routers(w, s); err != nil {
+		return err
+	}
+	if err := trackers(w, s); err != nil {
 		return err
 	}
 	return troubles(w, s)

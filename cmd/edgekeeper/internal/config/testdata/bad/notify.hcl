@@ -68,7 +68,7 @@ notify "mail" "y" {
 # want: 20:15: states has no effect without "vrrp" in events
 # want: 21:15: instances has no effect without one of "vrrp", "priority" or "trouble" in events
 # want: 24:12: path: "run/fifo" is not an absolute path
-# want: 25:13: events: "vrp" is unknown, must be "vrrp", "priority", "trouble", "pool" or "server", did you mean "vrrp"?
+# want: 25:13: events: "vrp" is unknown, must be "vrrp", "priority", "trouble", "track", "pool" or "server", did you mean "vrrp"?
 # want: 27:15: notify "fifo" "x" is already defined at notify.hcl:23:15
 # want: 31:13: url is no http:// or https:// address
 # want: 32:13: header: "X Token" is no name of a header
