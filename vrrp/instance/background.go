@@ -2,8 +2,34 @@ package instance
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
 )
+
+// around runs a loop on a locked thread, and beside it what belongs to the
+// routers that it drives. They share the outbox of r.
+func (r *Runner) around(ctx context.Context, routers []*Runner, loop func()) {
+	var wg sync.WaitGroup
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	for _, x := range routers {
+		wg.Go(func() { x.watch(background) })
+		wg.Go(func() { x.lookOut(background) })
+	}
+	stopped := make(chan struct{})
+	wg.Go(func() { r.dispatch(stopped) })
+
+	runtime.LockOSThread()
+	loop()
+	runtime.UnlockOSThread()
+
+	cancel()
+	close(stopped)
+	wg.Wait()
+	for _, x := range routers {
+		close(x.ended)
+	}
+}
 
 // watch keeps Host.Watch running.
 func (r *Runner) watch(ctx context.Context) {

@@ -47,6 +47,17 @@
 // one): from right after the addresses are installed until right after they are
 // off. A process that dies in between leaves the rest to it.
 //
+// # Sync groups
+//
+// A Group drives several Runners in one loop, on one thread, so that they are
+// masters together at every moment (package vrrp says why):
+//
+//	group, err := instance.NewGroup(instance.GroupConfig{Name: "G", Members: []*instance.Runner{a, b}})
+//	err = group.Run(ctx) // in place of the members' Run
+//
+// Sockets, hosts, guards and callbacks are the members' own; the callbacks of all
+// come from one goroutine, each member's state before that of the group.
+//
 // # Leases
 //
 // The addresses carry a kernel lifetime (vrrp.Config.LeaseTime) that is renewed

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
@@ -39,6 +37,8 @@ type loop struct {
 	reader        *reader       // nil without a socket
 	advert        vrrp.Advert
 	timer         *time.Timer
+	group         *groupLoop // nil: alone
+	peers         []*loop    // those of the group, itself among them
 
 	faults    map[string]string
 	redialAt  time.Time // faultSocket is tried again
@@ -60,13 +60,26 @@ type loop struct {
 // addresses off, and returns nil. Faults of the interface, the socket and the
 // host are states, not errors. Run may be called once.
 func (r *Runner) Run(ctx context.Context) error {
+	if r.grouped {
+		return fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, ErrGrouped)
+	}
 	machine, err := vrrp.NewMachine(r.cfg.VRRP)
 	if err != nil {
 		return fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, err)
 	}
+	l, err := r.newLoop(machine)
+	if err != nil {
+		return err
+	}
+	r.around(ctx, []*Runner{r}, func() { l.run(ctx) })
+	return nil
+}
+
+// newLoop makes the loop of a machine.
+func (r *Runner) newLoop(machine *vrrp.Machine) (*loop, error) {
 	codec, err := vrrp.NewCodec(r.cfg.VRRP)
 	if err != nil {
-		return fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, err)
+		return nil, fmt.Errorf("run virtual router %s: %w", r.cfg.VRRP.Name, err)
 	}
 	l := &loop{
 		r: r, machine: machine, codec: codec,
@@ -78,53 +91,52 @@ func (r *Runner) Run(ctx context.Context) error {
 		present:       map[netip.Addr]string{},
 		timer:         time.NewTimer(0),
 	}
-	defer l.timer.Stop()
 	if l.faults == nil {
 		l.faults = map[string]string{}
 	}
-
-	var wg sync.WaitGroup
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	wg.Go(func() { r.watch(background) })
-	wg.Go(func() { r.lookOut(background) })
-	stopped := make(chan struct{})
-	wg.Go(func() { r.dispatch(stopped) })
-
-	runtime.LockOSThread()
-	l.run(ctx)
-	runtime.UnlockOSThread()
-
-	cancel()
-	close(stopped)
-	wg.Wait()
-	close(r.ended)
-	return nil
+	l.peers = []*loop{l}
+	return l, nil
 }
 
-func (l *loop) run(ctx context.Context) {
+// begin is what comes before the first event.
+func (l *loop) begin() {
 	if err := l.r.cfg.Host.Remove(); err != nil {
 		l.hostError("remove leftover addresses", err)
 	}
 	l.dial(faultSocket)
+}
+
+func (l *loop) run(ctx context.Context) {
+	defer l.timer.Stop()
+	l.begin()
 	for {
 		l.arm()
-		var packets <-chan *frame
-		if l.reader != nil {
-			packets = l.reader.packets
-		}
 		select {
 		case <-ctx.Done():
 			l.shutdown()
 			return
-		case f, open := <-packets:
+		case f, open := <-l.packets():
 			l.received(f, open)
 		case <-l.r.inbox.ready:
-			for _, f := range l.r.inbox.take() {
-				f(l)
-			}
+			l.ordered()
 		case now := <-l.timer.C:
 			l.expired(now)
 		}
+	}
+}
+
+// packets is the channel of the reader, nil without a socket.
+func (l *loop) packets() <-chan *frame {
+	if l.reader == nil {
+		return nil
+	}
+	return l.reader.packets
+}
+
+// ordered does what others have asked for.
+func (l *loop) ordered() {
+	for _, f := range l.r.inbox.take() {
+		f(l)
 	}
 }
 
@@ -153,14 +165,8 @@ func (l *loop) expired(time.Time) {
 			l.r.mu.Unlock()
 		}
 	}
-	for l.reader != nil {
-		select {
-		case f, open := <-l.reader.packets:
-			l.received(f, open)
-			continue
-		default:
-		}
-		break
+	for _, peer := range l.peers {
+		peer.drain()
 	}
 	l.step(vrrp.Timeout{})
 	now := time.Now()
@@ -173,6 +179,18 @@ func (l *loop) expired(time.Time) {
 	}
 	if !l.healAt.IsZero() && !now.Before(l.healAt) {
 		l.healQuiet(now)
+	}
+}
+
+// drain handles the packets that have arrived.
+func (l *loop) drain() {
+	for l.reader != nil {
+		select {
+		case f, open := <-l.reader.packets:
+			l.received(f, open)
+		default:
+			return
+		}
 	}
 }
 
@@ -226,7 +244,7 @@ func (l *loop) setFault(name, why string) {
 	l.r.mu.Unlock()
 	switch {
 	case len(l.faults) > 0:
-		if l.machine.State() != vrrp.Fault {
+		if l.machine.State() != vrrp.Fault || l.group != nil { // the group must know whose fault it is
 			l.step(vrrp.Failed{Why: cmp.Or(why, l.anyFault())})
 		}
 	case l.reader == nil:
@@ -367,10 +385,15 @@ func (l *loop) handover(hold time.Duration, done chan error) {
 
 // shutdown resigns, takes the addresses off and closes the socket.
 func (l *loop) shutdown() {
+	l.refuse()
+	l.step(vrrp.Stop{})
+	l.hangup()
+}
+
+// refuse answers the callers of Handover when it is too late for one.
+func (l *loop) refuse() {
 	for _, w := range l.waiters {
 		w <- ErrStopped
 	}
 	l.waiters = nil
-	l.step(vrrp.Stop{})
-	l.hangup()
 }

@@ -16,16 +16,32 @@ var errNoSocket = errors.New("no socket")
 // clock again.
 func (l *loop) step(event vrrp.Event) {
 	now := time.Now()
+	l.act(now, event)
+	for _, peer := range l.peers {
+		peer.heldUp(now)
+	}
+	for _, peer := range l.peers {
+		peer.publish()
+		for _, role := range peer.roles { // when all is done, and Status shows it
+			peer.r.outbox.put(func() { peer.r.cfg.OnRole(role) })
+		}
+		peer.roles = peer.roles[:0]
+		peer.answerHandover()
+	}
+	if l.group != nil {
+		l.group.publish()
+	}
+}
+
+// act steps the machine, or its group, and performs what it says.
+func (l *loop) act(now time.Time, event vrrp.Event) {
+	if l.group != nil {
+		l.group.act(l, now, event)
+		return
+	}
 	for _, action := range l.machine.Step(now, event) {
 		l.perform(action)
 	}
-	l.heldUp(now)
-	l.publish()
-	for _, role := range l.roles { // when all is done, and Status shows it
-		l.r.outbox.put(func() { l.r.cfg.OnRole(role) })
-	}
-	l.roles = l.roles[:0]
-	l.answerHandover()
 }
 
 // heldUp looks at the clock after a step that was decided at then. Held up for
@@ -47,9 +63,7 @@ func (l *loop) heldUp(then time.Time) {
 		default:
 			return
 		}
-		for _, action := range l.machine.Step(now, again) {
-			l.perform(action)
-		}
+		l.act(now, again)
 		then = now
 	}
 }

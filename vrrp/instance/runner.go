@@ -143,6 +143,8 @@ type Runner struct {
 	outbox queue[func()]
 	ended  chan struct{} // closed when Run returns
 
+	grouped bool // a Group runs it
+
 	mu     sync.Mutex
 	status Status
 }
