@@ -127,7 +127,7 @@ func TestGroupOfRunners(t *testing.T) {
 
 		// One interface fails: both addresses move. It comes back: both come back.
 		b.log.take()
-		a.members[1].host.report.get()(Change{LinkDown, "eth1 is down"})
+		a.members[1].host.report.get()(Change{Kind: LinkDown, What: "eth1 is down"})
 		pause(5 * time.Second)
 		if a.has() != "" || b.has() != "AB" {
 			t.Fatalf("addresses %q and %q after the link failed", a.has(), b.has())
@@ -136,7 +136,7 @@ func TestGroupOfRunners(t *testing.T) {
 		if s := a.members[0].Runner.Status(); s.State != vrrp.Fault || len(s.Faults) != 0 || !strings.Contains(s.Reason.String(), "eth1 is down") {
 			t.Errorf("status of the other member: %+v", s)
 		}
-		a.members[1].host.report.get()(Change{LinkUp, "eth1 is up"})
+		a.members[1].host.report.get()(Change{Kind: LinkUp, What: "eth1 is up"})
 		pause(5 * time.Second)
 		if a.has() != "AB" || b.has() != "" {
 			t.Fatalf("addresses %q and %q after it came back", a.has(), b.has())
