@@ -43,6 +43,17 @@ type Address struct {
 	Scope Scope
 	// Broadcast is the IPv4 broadcast address; invalid is none, as keepalived has it.
 	Broadcast netip.Addr
+	// Peer is the address at the other end of a point-to-point link; invalid is
+	// none. The prefix length is then the peer's, as ip-address(8) has it.
+	Peer netip.Addr
+	// NoPrefixRoute keeps the kernel from adding the connected route.
+	NoPrefixRoute bool
+	// Deprecated: the address answers, but is not chosen as the source of new
+	// connections (a preferred lifetime of 0). An IPv6 /128 always is.
+	Deprecated bool
+	// DetectDuplicates leaves duplicate address detection on: an IPv6 address is
+	// then unusable for the first second of each term as master.
+	DetectDuplicates bool
 }
 
 // String is the address as ip(8) would take it.

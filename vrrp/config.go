@@ -38,6 +38,10 @@ type Config struct {
 	// Excluded are installed and removed with Addresses but not advertised;
 	// they may be of the other family.
 	Excluded []Address
+	// Routes and Rules are installed after the addresses, in this order, and
+	// removed before them.
+	Routes []Route
+	Rules  []Rule
 	// Auth is the authentication of version 2 over IPv4. Default none.
 	Auth Auth
 	// HMAC, when not nil, authenticates adverts of either version and family by
@@ -202,6 +206,7 @@ func (c Config) Validate() error {
 	c.validateAuth(bad)
 	c.validatePeers(bad)
 	c.validateAnnounce(bad)
+	errs = append(errs, c.validateRoutes()...)
 	return errors.Join(errs...)
 }
 
@@ -249,6 +254,29 @@ func (c Config) validateAddresses(bad func(string, string, ...any)) {
 	for i, a := range c.Excluded {
 		check(fmt.Sprintf("Excluded[%d]", i), a, false)
 	}
+}
+
+// validateRoutes gives the mistakes of each route and rule, under its index.
+func (c Config) validateRoutes() []error {
+	var errs []error
+	add := func(name string, i int, err error) {
+		joined, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			return
+		}
+		for _, e := range joined.Unwrap() {
+			if f, ok := errors.AsType[*FieldError](e); ok {
+				errs = append(errs, &FieldError{Field: fmt.Sprintf("%s[%d].%s", name, i, f.Field), Problem: f.Problem})
+			}
+		}
+	}
+	for i, r := range c.Routes {
+		add("Routes", i, r.Validate())
+	}
+	for i, r := range c.Rules {
+		add("Rules", i, r.Validate())
+	}
+	return errs
 }
 
 func (c Config) validateAuth(bad func(string, string, ...any)) {

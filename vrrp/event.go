@@ -38,7 +38,7 @@ func (s State) String() string {
 }
 
 // Event is what happens to a Machine: Start, Stop, Received, Timeout,
-// SetPriority, Advertise, Handover, Failed or Recovered.
+// SetPriority, Advertise, Handover, StepDown, Failed or Recovered.
 type Event interface{ event() }
 
 // Start leaves Init. Source is the address adverts are sent from, which breaks
@@ -76,6 +76,10 @@ type Advertise struct{}
 // In other states nothing happens.
 type Handover struct{ Hold time.Duration }
 
+// StepDown makes a master resign and take part in the next election, as backup
+// with a full master-down time. In other states nothing happens.
+type StepDown struct{ Why string }
+
 // Failed takes the router out of the election, or keeps it from starting;
 // a master resigns.
 type Failed struct{ Why string }
@@ -93,6 +97,7 @@ func (Timeout) event()     {}
 func (SetPriority) event() {}
 func (Advertise) event()   {}
 func (Handover) event()    {}
+func (StepDown) event()    {}
 func (Failed) event()      {}
 func (Recovered) event()   {}
 

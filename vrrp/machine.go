@@ -155,6 +155,10 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 		if m.state == Master && !m.handing {
 			m.startHandover(now, ev.Hold)
 		}
+	case StepDown:
+		if m.state == Master && !m.handing {
+			m.stepDown(now, ev.Why)
+		}
 	}
 	return m.actions
 }

@@ -11,7 +11,7 @@ import (
 
 // event draws an event. Sources include the machine's own address.
 func event(t *rapid.T) Event {
-	switch rapid.IntRange(0, 12).Draw(t, "event") {
+	switch rapid.IntRange(0, 13).Draw(t, "event") {
 	case 0:
 		return Start{Source: addr("192.0.2.2")}
 	case 1:
@@ -26,6 +26,8 @@ func event(t *rapid.T) Event {
 		return Handover{time.Duration(rapid.IntRange(0, 20).Draw(t, "hold")) * time.Second}
 	case 9:
 		return Advertise{}
+	case 13:
+		return StepDown{Why: "address lost"}
 	case 6, 7, 8:
 		return Received{
 			Source:   netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 4).Draw(t, "source"))}),

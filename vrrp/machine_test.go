@@ -324,6 +324,11 @@ func TestMaster(t *testing.T) {
 			[]string{"4.000 send 0", "4.000 INIT: stopped"},
 		},
 		{
+			"a step down resigns and elects again", nil,
+			func(s *script) { s.do(StepDown{"somebody removed it"}); s.do(StepDown{"again"}); s.until(7.9) },
+			[]string{"4.000 send 0", "4.000 BACKUP: somebody removed it", "7.609 send 100", "7.859 send 100", "7.859 MASTER: no advert from anybody for 3.609 s", "7.859 announce 5"},
+		},
+		{
 			"a fault resigns", nil,
 			func(s *script) { s.do(Failed{"eth0 is down"}); s.until(9) },
 			[]string{"4.000 send 0", "4.000 FAULT: eth0 is down"},

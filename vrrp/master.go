@@ -1,6 +1,9 @@
 package vrrp
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // masterReceived is RFC 9568 section 6.4.3, (f) to (o).
 func (m *Machine) masterReceived(now time.Time, ev Received) {
@@ -69,6 +72,13 @@ func (m *Machine) masterTimeout(now time.Time) {
 		m.do(Announce{m.cfg.Announce.RefreshRepeat})
 		m.refreshAt = now.Add(m.cfg.Announce.Refresh)
 	}
+}
+
+// stepDown resigns and becomes backup of nobody.
+func (m *Machine) stepDown(now time.Time, why string) {
+	m.do(SendAdvert{PriorityResign})
+	m.master, m.masterPriority = netip.Addr{}, 0
+	m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseSteppedDown, Why: why})
 }
 
 // HandoverHold is the time a router that handed over accepts any master when

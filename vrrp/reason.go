@@ -22,6 +22,7 @@ const (
 	CauseHigherAddress        // equal priority, higher address
 	CauseLate                 // this router was late enough to have been replaced
 	CauseHandedOver           // Handover, and the next master was heard
+	CauseSteppedDown          // StepDown
 	CauseFailed               // Failed
 	CauseRecovered            // Recovered
 	CauseGroup                // another member of the sync group did, and this one with it
@@ -57,6 +58,8 @@ func (c Cause) String() string {
 		return "late"
 	case CauseHandedOver:
 		return "handed-over"
+	case CauseSteppedDown:
+		return "stepped-down"
 	case CauseFailed:
 		return "failed"
 	case CauseRecovered:
@@ -75,7 +78,7 @@ type Reason struct {
 	PeerPriority uint8         // priority in its advert
 	Priority     uint8         // our effective priority at that moment
 	After        time.Duration // CauseSilence, CauseLate: how long since the last advert
-	Why          string        // CauseFailed, CauseRecovered, CauseGroup
+	Why          string        // CauseSteppedDown, CauseFailed, CauseRecovered, CauseGroup
 }
 
 // String is one sentence, without a full stop, for the log.
@@ -106,7 +109,7 @@ func (r Reason) String() string {
 		return fmt.Sprintf("%s since our last advert: a backup may have taken over, electing again", seconds(r.After))
 	case CauseHandedOver:
 		return fmt.Sprintf("handed over to %s (priority %d)", r.Peer, r.PeerPriority)
-	case CauseFailed, CauseRecovered, CauseGroup:
+	case CauseSteppedDown, CauseFailed, CauseRecovered, CauseGroup:
 		return r.Why
 	}
 	return r.Cause.String()

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // message is what one frame carries, with exactly one field set: a request of
@@ -52,6 +55,9 @@ type Arm struct {
 	VMACs []string `json:"vmacs,omitempty"`
 	// NoAccept says that packets to the addresses are dropped, which is to end.
 	NoAccept bool `json:"no_accept,omitempty"`
+	// Routes and Rules are taken off before the addresses.
+	Routes []vrrp.Route `json:"routes,omitempty"`
+	Rules  []vrrp.Rule  `json:"rules,omitempty"`
 	// Source is the address in the adverts, Packets the priority-0 adverts as
 	// vrrp.Codec.Encode makes them. No packets: addresses only.
 	Source  netip.Addr `json:"source"`
@@ -65,7 +71,8 @@ type Arm struct {
 // its packets only.
 func (a *Arm) renewedBy(b *Arm) bool {
 	return a != nil && a.Interface == b.Interface && a.Source == b.Source && a.Within == b.Within &&
-		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.VMACs, b.VMACs) && a.NoAccept == b.NoAccept && len(b.Packets) > 0 &&
+		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.VMACs, b.VMACs) && a.NoAccept == b.NoAccept &&
+		slices.Equal(a.Rules, b.Rules) && reflect.DeepEqual(a.Routes, b.Routes) && len(b.Packets) > 0 &&
 		slices.EqualFunc(a.Packets, b.Packets, func(x, y Packet) bool { return x.To == y.To })
 }
 
@@ -159,6 +166,11 @@ func (m message) validate() error {
 	for _, addr := range a.Addresses {
 		if addr.Device == "" || !addr.Prefix.IsValid() {
 			return errors.New("arm with an address that is none")
+		}
+	}
+	for _, r := range a.Routes {
+		if !r.Destination.IsValid() {
+			return errors.New("arm with a route that goes nowhere")
 		}
 	}
 	for _, p := range a.Packets {

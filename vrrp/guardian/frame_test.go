@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // theArm is an Arm with everything in it.
@@ -17,6 +19,8 @@ func theArm() *Arm {
 		Instance: "VI_1", Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Within: 2 * time.Second,
 		VMACs: []string{"vrrp.51"}, NoAccept: true,
 		Addresses: []Address{{"eth0", netip.MustParsePrefix("192.0.2.100/24")}, {"eth1", netip.MustParsePrefix("2001:db8::1/64")}},
+		Routes:    []vrrp.Route{{Destination: netip.MustParsePrefix("10.0.0.0/8"), Hops: []vrrp.NextHop{{Via: netip.MustParseAddr("192.0.2.254"), Weight: 2}}}},
+		Rules:     []vrrp.Rule{{Priority: 50, From: netip.MustParsePrefix("10.0.0.0/8"), Table: 100}},
 		Packets:   []Packet{{netip.MustParseAddr("224.0.0.18"), []byte{0x45, 0, 0}}},
 	}
 }

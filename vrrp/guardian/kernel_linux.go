@@ -63,7 +63,7 @@ type router struct {
 }
 
 func (k *kernel) Prepare(a Arm) (Prepared, error) {
-	cfg := vip.Config{Name: a.Instance, Interface: a.Interface, NoAccept: a.NoAccept, Passive: true}
+	cfg := vip.Config{Name: a.Instance, Interface: a.Interface, Routes: a.Routes, Rules: a.Rules, NoAccept: a.NoAccept, Passive: true}
 	for _, name := range a.VMACs {
 		cfg.VMACs = append(cfg.VMACs, vip.VMAC{Name: name})
 	}

@@ -54,6 +54,8 @@ func (k TroubleKind) Cause() string {
 		return "the address is configured on this host by something else (a network manager, another VRRP daemon, a person), or could not be taken off"
 	case TroubleSplitBrain:
 		return "both hosts hold the address, and clients reach the one or the other: take it off this host"
+	case TroubleRouteLost:
+		return "a network manager or a routing daemon removed it, a person did, or an interface that it needs went down"
 	}
 	return "unknown"
 }

@@ -77,14 +77,16 @@ func (c *conn) Close() error {
 // host is a strict Host: it refuses to renew or announce what is not installed,
 // and its kernel ends leases.
 type host struct {
-	t      *testing.T
-	log    *journal
-	mu     sync.Mutex
-	on     bool
-	until  time.Time           // of the lease
-	block  knob[time.Duration] // the next call takes this long
-	fail   knob[error]         // of Install and Renew
-	report knob[func(Change)]
+	t     *testing.T
+	log   *journal
+	mu    sync.Mutex
+	on    bool
+	until time.Time           // of the lease
+	block knob[time.Duration] // the next call takes this long
+	fail  knob[error]         // of Install and Renew
+	// partial is what they return when they succeed.
+	partial knob[error]
+	report  knob[func(Change)]
 }
 
 func (h *host) pause() {
@@ -101,7 +103,7 @@ func (h *host) Install(lease time.Duration) error {
 	}
 	h.set(true, lease)
 	h.log.add("install %s", lease)
-	return nil
+	return h.partial.get()
 }
 
 func (h *host) Renew(lease time.Duration) error {
@@ -111,7 +113,7 @@ func (h *host) Renew(lease time.Duration) error {
 	}
 	h.set(true, lease)
 	h.log.add("renew")
-	return nil
+	return h.partial.get()
 }
 
 func (h *host) set(on bool, lease time.Duration) {

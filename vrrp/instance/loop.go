@@ -44,6 +44,7 @@ type loop struct {
 	redialAt  time.Time // faultSocket is tried again
 	hostAt    time.Time // faultHost is cleared
 	hostBad   time.Time // since when Install and Renew fail; zero: they succeed
+	link      pendingLink
 	installed bool
 	roles     []Role       // of the present step, not yet given to OnRole
 	waiters   []chan error // callers of Handover
@@ -143,7 +144,7 @@ func (l *loop) ordered() {
 // arm sets the timer to whatever comes first.
 func (l *loop) arm() {
 	next := l.machine.Deadline()
-	for _, t := range []time.Time{l.redialAt, l.hostAt, l.healAt} {
+	for _, t := range []time.Time{l.redialAt, l.hostAt, l.healAt, l.link.at} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -180,6 +181,7 @@ func (l *loop) expired(time.Time) {
 	if !l.healAt.IsZero() && !now.Before(l.healAt) {
 		l.healQuiet(now)
 	}
+	l.linkSettled(now)
 }
 
 // drain handles the packets that have arrived.
@@ -253,32 +255,6 @@ func (l *loop) setFault(name, why string) {
 		l.step(vrrp.Start{Source: l.reader.source()})
 	case l.machine.State() == vrrp.Fault:
 		l.step(vrrp.Recovered{Source: l.reader.source(), Why: name + " recovered"})
-	}
-}
-
-// changed handles what Host.Watch saw.
-func (l *loop) changed(c Change) {
-	switch c.Kind {
-	case LinkDown:
-		if l.r.cfg.IgnoreLink && !c.Gone {
-			l.setFault(faultLink, "") // it may have been away before
-			return
-		}
-		l.setFault(faultLink, c.What)
-		l.hangup()
-	case LinkUp:
-		l.setFault(faultLink, "")
-	case AddressLost:
-		l.step(vrrp.Timeout{}) // a master that is late has lost it to its lease, and steps down here
-		if l.machine.State() != vrrp.Master || !l.installed {
-			return
-		}
-		l.r.mu.Lock()
-		l.r.status.Counters.AddressesLost++
-		l.r.mu.Unlock()
-		l.trouble(TroubleAddressLost, noPeer, func() string { return c.What + "; put back" })
-		l.install(l.r.cfg.Host.Renew)
-		l.perform(vrrp.Announce{Rounds: 1})
 	}
 }
 

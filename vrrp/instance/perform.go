@@ -201,6 +201,10 @@ func (l *loop) enter(e vrrp.Enter) {
 // that another router gets its turn.
 func (l *loop) install(do func(time.Duration) error) {
 	err := do(l.lease)
+	if errors.Is(err, ErrIncomplete) {
+		l.hostError("install", err)
+		err = nil
+	}
 	now := time.Now()
 	l.r.mu.Lock()
 	s := &l.r.status

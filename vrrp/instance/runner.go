@@ -32,7 +32,8 @@ type Conn interface {
 // kernel.
 type Host interface {
 	// Install puts every address on its interface, with a lifetime when lease is
-	// not zero. An address that is there already is taken over.
+	// not zero. An address that is there already is taken over. ErrIncomplete:
+	// the addresses are there, but not all that goes with them.
 	Install(lease time.Duration) error
 	// Renew sets the lifetimes again, and puts back what is missing.
 	Renew(lease time.Duration) error
@@ -41,8 +42,8 @@ type Host interface {
 	// Announce sends one gratuitous ARP or neighbour advertisement per address.
 	Announce() error
 	// Watch reports the state of the interface, first as it is now, then each
-	// change, and addresses removed by somebody else, until ctx ends. report
-	// does not block.
+	// change, and what somebody else did to the addresses and what goes with
+	// them, until ctx ends. report does not block.
 	Watch(ctx context.Context, report func(Change)) error
 }
 
@@ -71,6 +72,9 @@ type Change struct {
 	Kind ChangeKind
 	What string // the interface or address, with what happened, for the log
 	Gone bool   // with LinkDown: the interface does not exist, or not any more
+	// Address and Device are set with AddressFound and AddressGone.
+	Address netip.Addr
+	Device  string
 }
 
 // ChangeKind says what changed.
@@ -80,8 +84,41 @@ type ChangeKind uint8
 const (
 	LinkUp ChangeKind = iota + 1
 	LinkDown
-	AddressLost // a virtual address was removed, not by us
+	AddressLost    // a virtual address was removed, not by us
+	AddressChanged // it has got another prefix length or peer, not from us
+	RouteLost      // a route or rule that goes with the addresses was removed
+	AddressFound   // Address is on Device of this host while it is not master, by somebody else
+	AddressGone    // and no longer
 )
+
+// ErrIncomplete of a Host says that the addresses are there, but not all routes
+// and rules. It is reported and tried again; mastership is kept, for the
+// addresses are what clients ask for.
+var ErrIncomplete = errors.New("addresses are there, but not all that goes with them")
+
+// LossPolicy is what a master does when somebody else removes a virtual
+// address, or a route or rule that goes with it.
+type LossPolicy uint8
+
+// The policies.
+const (
+	// LossRestore puts it back at once and announces it.
+	LossRestore LossPolicy = iota
+	// LossStepDown gives up mastership with priority 0 and takes part in the
+	// next election, as keepalived does.
+	LossStepDown
+)
+
+// String is the word of the configuration.
+func (p LossPolicy) String() string {
+	switch p {
+	case LossRestore:
+		return "restore"
+	case LossStepDown:
+		return "step-down"
+	}
+	return "unknown"
+}
 
 // Config is what New needs. VRRP, Dial and Host are required.
 type Config struct {
@@ -102,6 +139,12 @@ type Config struct {
 	// dont_track_primary does: what becomes of the role is up to trackers. An
 	// interface that does not exist is a fault all the same.
 	IgnoreLink bool
+	// OnLoss is what is done about a virtual address that somebody else removes.
+	OnLoss LossPolicy
+	// LinkUpDelay is how long the interface must be up before a fault of it ends,
+	// LinkDownDelay how long down before there is one; an interface that is gone
+	// is a fault at once. Default 0.
+	LinkUpDelay, LinkDownDelay time.Duration
 	// Logger gets one Info line per change of state, with its reason. Nil discards.
 	Logger *slog.Logger
 	// OnRole is called after each change of state, in order, from one goroutine

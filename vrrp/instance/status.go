@@ -32,6 +32,8 @@ type Status struct {
 
 	Addresses []vrrp.Address
 	Excluded  []vrrp.Address
+	Routes    []vrrp.Route
+	Rules     []vrrp.Rule
 	// Present: the addresses were put on the host at the last attempt, and that
 	// lease has not ended.
 	Present bool
@@ -66,7 +68,8 @@ type Counters struct {
 	Renewals      uint64
 	HostErrors    uint64
 	LateSteps     uint64               // times we stepped down because of lateness
-	AddressesLost uint64               // addresses somebody else removed and we put back
+	AddressesLost uint64               // addresses somebody else removed or changed
+	RoutesLost    uint64               // routes and rules somebody else removed
 	Troubles      [TroubleKinds]uint64 // sights, indexed by TroubleKind
 	// Transitions count changes of state, by the state entered and the cause.
 	Transitions [vrrp.States][vrrp.Causes]uint64
@@ -104,6 +107,7 @@ func newStatus(cfg vrrp.Config) Status {
 		Interval:   cfg.Interval,
 		MasterDown: cfg.Version.MasterDown(cfg.Interval, cfg.DownMultiplier, cfg.Priority),
 		Addresses:  cfg.Addresses, Excluded: cfg.Excluded,
+		Routes: cfg.Routes, Rules: cfg.Rules,
 		Lease:  cfg.LeaseTime(),
 		HMAC:   newHMACStatus(cfg.HMAC),
 		Faults: map[string]string{},
@@ -123,6 +127,8 @@ func newStatus(cfg vrrp.Config) Status {
 func (s Status) clone() Status {
 	s.Addresses = slices.Clone(s.Addresses)
 	s.Excluded = slices.Clone(s.Excluded)
+	s.Routes = slices.Clone(s.Routes)
+	s.Rules = slices.Clone(s.Rules)
 	s.Troubles = slices.Clone(s.Troubles)
 	s.Faults = maps.Clone(s.Faults)
 	if s.HMAC != nil {

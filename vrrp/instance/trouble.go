@@ -51,7 +51,7 @@ const (
 	// TroubleSecondMaster: while master, we heard another master that should
 	// yield to us. Normal for one advert during a takeover.
 	TroubleSecondMaster
-	// TroubleAddressLost: somebody else removed a virtual address; put back.
+	// TroubleAddressLost: somebody else removed or changed a virtual address.
 	TroubleAddressLost
 	// TroubleLate: our loop was so late that a backup may have taken over.
 	TroubleLate
@@ -66,6 +66,8 @@ const (
 	// TroubleSplitBrain: TroubleBackupHolds while the master lives: its adverts
 	// are heard, and somebody else answers for the address.
 	TroubleSplitBrain
+	// TroubleRouteLost: somebody else removed a virtual route or rule.
+	TroubleRouteLost
 
 	troubleKinds = iota + 1
 )
@@ -127,6 +129,8 @@ func (k TroubleKind) String() string {
 		return "backup-holds-address"
 	case TroubleSplitBrain:
 		return "split-brain"
+	case TroubleRouteLost:
+		return "route-lost"
 	}
 	return "unknown"
 }

@@ -54,6 +54,8 @@ type options struct {
 	vmac     string
 	fromBase bool
 	noAccept bool
+	loss     instance.LossPolicy
+	up, down time.Duration
 }
 
 func (o *options) parse(args []string) error {
@@ -76,8 +78,26 @@ func (o *options) parse(args []string) error {
 	f.StringVar(&o.vmac, "vmac", "", "")
 	f.BoolVar(&o.fromBase, "transmit-base", false, "")
 	f.BoolVar(&o.noAccept, "no-accept", false, "")
+	more := f.String("more", "", "file with the JSON of a vrrp.Config whose routes, rules and announcements are taken")
+	stepDown := f.Bool("step-down", false, "")
+	f.DurationVar(&o.up, "up-delay", 0, "")
+	f.DurationVar(&o.down, "down-delay", 0, "")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if *stepDown {
+		o.loss = instance.LossStepDown
+	}
+	if *more != "" {
+		b, err := os.ReadFile(*more)
+		if err != nil {
+			return err
+		}
+		var c vrrp.Config
+		if err := json.Unmarshal(b, &c); err != nil {
+			return err
+		}
+		o.cfg.Routes, o.cfg.Rules, o.cfg.Announce = c.Routes, c.Rules, c.Announce
 	}
 	o.cfg.VRID, o.cfg.Priority, o.cfg.Version = uint8(*vrid), uint8(*priority), vrrp.Version(*version)
 	for _, v := range strings.Split(*vips, ",") {
@@ -120,7 +140,8 @@ func runRouter() error {
 	}
 	host, err := vip.Open(vip.Config{
 		Name: o.cfg.Name, Interface: netns.Interface, Addresses: o.cfg.Addresses, Excluded: o.cfg.Excluded,
-		VMACs: vmacs, NoAccept: o.noAccept, StateFile: o.state, Logger: log,
+		VMACs: vmacs, NoAccept: o.noAccept, Routes: o.cfg.Routes, Rules: o.cfg.Rules,
+		StateFile: o.state, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -135,6 +156,7 @@ func runRouter() error {
 			return c, nil
 		},
 		Host:   host,
+		OnLoss: o.loss, LinkUpDelay: o.up, LinkDownDelay: o.down,
 		Logger: log,
 		OnRole: func(r instance.Role) { fmt.Printf("role %s: %s\n", r.State, r.Reason) },
 	})

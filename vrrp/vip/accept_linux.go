@@ -26,6 +26,9 @@ func (d *denial) String() string {
 	return fmt.Sprintf("nftables drop of packets to %v", d.addresses)
 }
 
+func (d *denial) essential() bool { return true }
+func (d *denial) tracked() bool   { return true }
+
 // install puts the rules there. A renewal asks the kernel for one number and is
 // done, unless somebody has changed the ruleset of the host since.
 func (d *denial) install(*Host, time.Duration) error {

@@ -24,7 +24,9 @@ type target struct {
 	device  string
 }
 
-func (t target) String() string { return t.address.Prefix.String() + " on " + t.device }
+func (t target) String() string  { return t.address.Prefix.String() + " on " + t.device }
+func (t target) essential() bool { return true }
+func (t target) tracked() bool   { return true }
 
 // prepared is an address as the kernel takes it, but for its lifetime, and the
 // interface it goes to. Renewals use it again: to find the interface and to look
@@ -47,10 +49,10 @@ func (t target) install(h *Host, lease time.Duration) error {
 	addr := ready.addr
 	addr.ValidLft = int(lease / time.Second)
 	addr.PreferedLft = addr.ValidLft
-	if p := t.address.Prefix; p.Addr().Is6() && p.IsSingleIP() {
+	if p := t.address.Prefix; t.address.Deprecated || p.Addr().Is6() && p.IsSingleIP() {
 		addr.PreferedLft = 0
 		if addr.ValidLft == 0 {
-			addr.ValidLft = forever
+			addr.ValidLft = forever // the library sends lifetimes when one is positive
 		}
 	}
 	if err := h.nl.AddrReplace(ready.link, &addr); err != nil {
@@ -76,10 +78,16 @@ func (h *Host) prepare(t target) (*prepared, error) {
 	if a.Broadcast.IsValid() {
 		addr.Broadcast = a.Broadcast.AsSlice()
 	}
+	addr.Peer = t.peer()
+	if a.NoPrefixRoute {
+		addr.Flags |= unix.IFA_F_NOPREFIXROUTE
+	}
 	if a.Prefix.Addr().Is6() {
 		addr.Broadcast = nil
-		addr.Flags = unix.IFA_F_NODAD
-		if !a.Prefix.IsSingleIP() {
+		if !a.DetectDuplicates {
+			addr.Flags |= unix.IFA_F_NODAD
+		}
+		if !a.Prefix.IsSingleIP() && !a.NoPrefixRoute {
 			shared, err := h.sharesPrefix(link, a.Prefix)
 			if err != nil {
 				return nil, err
@@ -108,6 +116,15 @@ func (h *Host) sharesPrefix(link netlink.Link, p netip.Prefix) (bool, error) {
 	return false, nil
 }
 
+// peer is the other end of a point-to-point address, nil without one. The
+// prefix length of an address with a peer is the peer's.
+func (t target) peer() *net.IPNet {
+	if !t.address.Peer.IsValid() {
+		return nil
+	}
+	return ipNet(netip.PrefixFrom(t.address.Peer, t.address.Prefix.Bits()))
+}
+
 // owns reports whether ip is one of the addresses of this host.
 func (h *Host) owns(ip netip.Addr) bool {
 	for _, t := range h.targets {
@@ -131,12 +148,24 @@ func (t target) present(nl *netlink.Handle) (bool, error) {
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return false, fmt.Errorf("look for %s: %w", t, err)
 	}
-	for _, a := range list {
-		if have, ok := prefixOf(a.IPNet); ok && have == t.address.Prefix {
+	for i := range list {
+		if t.is(&list[i]) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// is reports whether an address of the kernel is this one, whatever lifetime
+// it has.
+func (t target) is(have *netlink.Addr) bool {
+	p, ok := prefixOf(have.IPNet)
+	if !ok || p != t.address.Prefix {
+		return false
+	}
+	peer, other := prefixOf(have.Peer) // the kernel gives the address itself where there is none
+	other = other && peer.Addr() != p.Addr()
+	return other == t.address.Peer.IsValid() && (!other || peer.Addr() == t.address.Peer)
 }
 
 // remove takes the address off its device. Absence is no error.
@@ -147,7 +176,7 @@ func (t target) remove(nl *netlink.Handle) error {
 	}
 	if err == nil {
 		// Without label, scope and broadcast: a leftover may have others.
-		err = nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(t.address.Prefix), Broadcast: net.IPv4zero})
+		err = nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(t.address.Prefix), Broadcast: net.IPv4zero, Peer: t.peer()})
 	}
 	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
 		return nil

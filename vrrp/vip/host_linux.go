@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 )
 
 // Config says which addresses go where.
@@ -36,6 +37,9 @@ type Config struct {
 	// Passive is for who only takes off what another process has installed: Open
 	// makes no interface and Close removes none.
 	Passive bool
+	// Routes and Rules are installed after the addresses.
+	Routes []vrrp.Route
+	Rules  []vrrp.Rule
 	// StateFile remembers what may be installed. Its directory must exist.
 	// Empty: nothing is remembered.
 	StateFile string
@@ -65,10 +69,10 @@ type Host struct {
 	cfg     Config
 	log     *slog.Logger
 	nl      *netlink.Handle
-	targets []target
 	links   []macvlan
 	denial  *denial               // nil: packets are accepted
-	parts   []part                // in the order of installation, the targets among them
+	parts   []part                // in the order of installation
+	targets []target              // the addresses among them
 	conns   map[string]*announcer // by device
 	whole   bool                  // every part was there at the last Install
 	ready   map[target]*prepared
@@ -78,8 +82,10 @@ type Host struct {
 	stale   atomic.Bool     // Watch saw a change: prepare anew
 	monitor *Monitor
 
-	mu   sync.Mutex
-	held bool // addresses are ours to have: a removal seen now is somebody else's
+	moved   chan struct{} // holding changed, for Watch
+	mu      sync.Mutex
+	holding holding
+	term    uint64 // counts changes of holding
 }
 
 // Open prepares the host: it removes what the state file of a predecessor
@@ -93,7 +99,7 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}, linked: map[string]bool{}}
+	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}, linked: map[string]bool{}, moved: make(chan struct{}, 1)}
 	if h.monitor = cfg.Monitor; h.monitor == nil {
 		h.monitor = new(Monitor)
 	}
@@ -107,12 +113,19 @@ func Open(cfg Config) (*Host, error) {
 			if device == "" {
 				device = cfg.Interface
 			}
-			t := target{a, device}
-			h.targets = append(h.targets, t)
-			h.parts = append(h.parts, t)
+			h.targets = append(h.targets, target{a, device})
 		}
 	}
-	h.parts = append(h.before(), h.parts...)
+	h.parts = h.before()
+	for _, t := range h.targets {
+		h.parts = append(h.parts, t)
+	}
+	for _, r := range cfg.Routes {
+		h.parts = append(h.parts, route{r})
+	}
+	for _, r := range cfg.Rules {
+		h.parts = append(h.parts, rule{r})
+	}
 	if err := h.begin(); err != nil {
 		nl.Close()
 		return nil, err
@@ -121,29 +134,21 @@ func Open(cfg Config) (*Host, error) {
 }
 
 // Install puts every part of the master on the host, in order; see the package
-// comment for the lifetimes. All are tried; the error joins what went wrong.
+// comment for the lifetimes. All are tried; the error joins what went wrong. It
+// is instance.ErrIncomplete when every address is there.
 func (h *Host) Install(lease time.Duration) error {
 	h.forget()
-	return h.install(lease)
-}
-
-func (h *Host) install(lease time.Duration) error {
-	h.setHeld(true)
+	h.setHolding(holds)
 	h.whole = false
-	var errs []error
-	for _, p := range h.parts {
-		if err := p.install(h, lease); err != nil {
-			errs = append(errs, fmt.Errorf("install %s: %w", p, err))
-		}
-	}
-	h.whole = len(errs) == 0
-	h.renewed = time.Now()
-	return errors.Join(errs...)
+	// An address of ours with another prefix length would be in the way (IPv6) or
+	// stay when ours goes (IPv4).
+	err := sweep(h.nl, h.targets, true)
+	return errors.Join(err, h.put(lease, func(part) bool { return true }))
 }
 
-// Renew installs again, which sets the lifetimes anew and puts back what is
-// missing. Without a lease there is nothing to renew while all are there, and
-// Watch reports the loss of one: it is done once a second then.
+// Renew sets the lifetimes anew, and puts back what is missing. Without a lease
+// there is nothing to renew while all are there, and Watch reports the loss of
+// one: it is done once a second then.
 func (h *Host) Renew(lease time.Duration) error {
 	changed := h.stale.Swap(false)
 	if changed || time.Since(h.fresh) >= settled {
@@ -152,7 +157,7 @@ func (h *Host) Renew(lease time.Duration) error {
 	if lease == 0 && h.whole && !changed && time.Since(h.renewed) < unleased {
 		return nil
 	}
-	return h.install(lease)
+	return h.put(lease, part.tracked)
 }
 
 // forget has every address prepared anew, and every VMAC looked at.
@@ -162,10 +167,35 @@ func (h *Host) forget() {
 	clear(h.linked)
 }
 
-// Remove takes every part off, in the opposite order. What is absent, with its
+// put installs the parts that are chosen.
+func (h *Host) put(lease time.Duration, choose func(part) bool) error {
+	var errs, beside []error
+	for _, p := range h.parts {
+		if !choose(p) {
+			continue
+		}
+		err := p.install(h, lease)
+		switch {
+		case err == nil:
+		case p.essential():
+			errs = append(errs, fmt.Errorf("install %s: %w", p, err))
+		default:
+			beside = append(beside, fmt.Errorf("install %s: %w", p, err))
+		}
+	}
+	h.whole = len(errs)+len(beside) == 0
+	h.renewed = time.Now()
+	if len(errs) == 0 && len(beside) > 0 {
+		return fmt.Errorf("%w: %w", instance.ErrIncomplete, errors.Join(beside...))
+	}
+	return errors.Join(append(errs, beside...)...)
+}
+
+// Remove takes every part off, in the opposite order, and our addresses also in
+// the form that somebody else may have given them. What is absent, with its
 // interface or without, is fine.
 func (h *Host) Remove() error {
-	h.setHeld(false)
+	h.setHolding(leaves)
 	h.whole = false
 	var errs []error
 	for _, p := range slices.Backward(h.parts) {
@@ -173,7 +203,12 @@ func (h *Host) Remove() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	errs = append(errs, sweep(h.nl, h.targets, false))
+	err := errors.Join(errs...)
+	if err == nil {
+		h.setHolding(free)
+	}
+	return err
 }
 
 // Present reports whether every part is on the host now.
@@ -191,11 +226,12 @@ func (h *Host) Present() (bool, error) {
 // sockets.
 func (h *Host) Close() error {
 	var errs []error
-	if !h.isHeld() {
+	held, _ := h.isHeld()
+	if held != holds {
 		errs = append(errs, h.end())
 	}
 	if h.cfg.StateFile != "" {
-		if h.isHeld() {
+		if held == holds {
 			errs = append(errs, fmt.Errorf("close host of %s: addresses are still installed", h.cfg.Name))
 		} else {
 			errs = append(errs, removeState(h.cfg.StateFile))
@@ -208,16 +244,31 @@ func (h *Host) Close() error {
 	return errors.Join(errs...)
 }
 
-func (h *Host) setHeld(held bool) {
+// holding is whether addresses on this host are ours to have.
+type holding uint8
+
+const (
+	leaves holding = iota // they come off, or may not have
+	holds                 // a removal seen now is somebody else's
+	free                  // all are off: one seen now is somebody else's
+)
+
+func (h *Host) setHolding(to holding) {
 	h.mu.Lock()
-	h.held = held
+	h.holding = to
+	h.term++
 	h.mu.Unlock()
+	select {
+	case h.moved <- struct{}{}:
+	default:
+	}
 }
 
-func (h *Host) isHeld() bool {
+// isHeld gives what is held, and a number that changes with it.
+func (h *Host) isHeld() (holding, uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.held
+	return h.holding, h.term
 }
 
 // announcer is the packet socket on one device.

@@ -46,6 +46,9 @@ type macvlan struct {
 
 func (m macvlan) String() string { return fmt.Sprintf("%s (%s on %s)", m.Name, m.MAC, m.Parent) }
 
+func (m macvlan) essential() bool { return true }
+func (m macvlan) tracked() bool   { return true }
+
 // alias marks an interface as ours, for us and for who reads ip link.
 func (m macvlan) alias() string { return "edgekeeper " + m.instance }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -27,6 +28,7 @@ type feed struct {
 
 	mu       sync.Mutex
 	watchers map[*subscription]bool
+	byIP     map[netip.Addr][]*subscription
 	failure  error
 	over     bool
 }
@@ -35,21 +37,23 @@ type feed struct {
 // notifications may have been lost; failure says why.
 type subscription struct {
 	feed  *feed
-	owns  func(netip.Addr) bool
+	ips   []netip.Addr
+	wants func(netlink.AddrUpdate) bool
 	links chan netlink.LinkUpdate
-	addrs chan netlink.AddrUpdate // removals of addresses that owns knows
+	addrs chan netlink.AddrUpdate // of ips, and wanted
 }
 
 // pending is how many notifications may wait for one Watch. One that falls
 // further behind is told that it has lost some, and looks for itself.
 const pending = 64
 
-// subscribe begins to listen. What changes after it has returned is in the
-// channels.
-func (m *Monitor) subscribe(owns func(netip.Addr) bool) (*subscription, error) {
+// subscribe begins to listen to interfaces, and to those addresses among ips for
+// which wants, called for each renewal too, says so. What changes after it has
+// returned is in the channels.
+func (m *Monitor) subscribe(ips []netip.Addr, wants func(netlink.AddrUpdate) bool) (*subscription, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &subscription{owns: owns, links: make(chan netlink.LinkUpdate, pending), addrs: make(chan netlink.AddrUpdate, pending)}
+	s := &subscription{ips: ips, wants: wants, links: make(chan netlink.LinkUpdate, pending), addrs: make(chan netlink.AddrUpdate, pending)}
 	if m.feed != nil && m.feed.add(s) {
 		return s, nil
 	}
@@ -77,7 +81,7 @@ func (m *Monitor) unsubscribe(s *subscription) {
 }
 
 func newFeed() (*feed, error) {
-	f := &feed{done: make(chan struct{}), ended: make(chan struct{}), watchers: map[*subscription]bool{}}
+	f := &feed{done: make(chan struct{}), ended: make(chan struct{}), watchers: map[*subscription]bool{}, byIP: map[netip.Addr][]*subscription{}}
 	links := make(chan netlink.LinkUpdate, pending)
 	addrs := make(chan netlink.AddrUpdate, pending)
 	if err := netlink.LinkSubscribeWithOptions(links, f.done, netlink.LinkSubscribeOptions{ErrorCallback: f.fail}); err != nil {
@@ -105,12 +109,9 @@ func (f *feed) run(links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpd
 				f.each(func(s *subscription) bool { return offer(s.links, u) })
 			}
 		case u, ok := <-addrs:
-			if open = ok; !ok || u.NewAddr {
-				continue
+			if open = ok; ok {
+				f.address(u)
 			}
-			ip, _ := netip.AddrFromSlice(u.LinkAddress.IP)
-			ip = ip.Unmap()
-			f.each(func(s *subscription) bool { return !s.owns(ip) || offer(s.addrs, u) })
 		}
 	}
 	f.mu.Lock()
@@ -135,6 +136,18 @@ func (f *feed) each(give func(*subscription) bool) {
 	}
 }
 
+// address gives a notification to those who asked for its address.
+func (f *feed) address(u netlink.AddrUpdate) {
+	ip, _ := netip.AddrFromSlice(u.LinkAddress.IP)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.byIP[ip.Unmap()] {
+		if f.watchers[s] && s.wants(u) && !offer(s.addrs, u) {
+			f.cut(s)
+		}
+	}
+}
+
 // cut closes the channels of a watcher. The caller holds the lock.
 func (f *feed) cut(s *subscription) {
 	if f.watchers[s] {
@@ -153,6 +166,9 @@ func (f *feed) add(s *subscription) bool {
 	}
 	s.feed = f
 	f.watchers[s] = true
+	for _, ip := range s.ips {
+		f.byIP[ip] = append(f.byIP[ip], s)
+	}
 	return true
 }
 
@@ -161,6 +177,9 @@ func (f *feed) remove(s *subscription) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.watchers, s)
+	for _, ip := range s.ips {
+		f.byIP[ip] = slices.DeleteFunc(f.byIP[ip], func(o *subscription) bool { return o == s })
+	}
 	return len(f.watchers) == 0
 }
 

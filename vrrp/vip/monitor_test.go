@@ -15,12 +15,12 @@ import (
 // and the others are not held up.
 func TestMonitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &feed{done: make(chan struct{}), ended: make(chan struct{}), watchers: map[*subscription]bool{}}
+		f := &feed{done: make(chan struct{}), ended: make(chan struct{}), watchers: map[*subscription]bool{}, byIP: map[netip.Addr][]*subscription{}}
 		var m Monitor
 		m.feed = f
 		watcher := func(ip string) *subscription {
 			own := netip.MustParseAddr(ip)
-			s, err := m.subscribe(func(a netip.Addr) bool { return a == own })
+			s, err := m.subscribe([]netip.Addr{own}, func(u netlink.AddrUpdate) bool { return !u.NewAddr })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,11 @@ import (
 type part interface {
 	// String names it in errors and events: "192.0.2.1/24 on eth0".
 	fmt.Stringer
+	// essential: without it this host is no use as master. An error of another
+	// part is reported, and the addresses stay.
+	essential() bool
+	// tracked: put back at each renewal, and watched.
+	tracked() bool
 	// install puts it there, or sets it right when it is there already: it is
 	// called at each renewal. A part that the kernel can give a lifetime gets
 	// that of the lease; zero is none.

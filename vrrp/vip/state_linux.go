@@ -28,6 +28,8 @@ type state struct {
 	Addresses []stateAddress `json:"addresses"`
 	VMACs     []stateVMAC    `json:"vmacs,omitempty"`
 	Denied    []netip.Addr   `json:"denied,omitempty"`
+	Routes    []vrrp.Route   `json:"routes,omitempty"`
+	Rules     []vrrp.Rule    `json:"rules,omitempty"`
 }
 
 type stateVMAC struct {
@@ -52,6 +54,12 @@ func (s *state) parts() []part {
 	}
 	for _, a := range s.Addresses {
 		out = append(out, target{vrrp.Address{Prefix: a.Prefix}, a.Device})
+	}
+	for _, r := range s.Routes {
+		out = append(out, route{r})
+	}
+	for _, r := range s.Rules {
+		out = append(out, rule{r})
 	}
 	return out
 }
@@ -79,7 +87,7 @@ func removeState(path string) error {
 	return nil
 }
 
-// Cleanup takes off the addresses a state file names and removes the file. It
+// Cleanup takes off the addresses, routes and rules a state file names and removes the file. It
 // works without an agent and must not run beside one. A file that does not
 // exist is no error: there is nothing to clean up. When an address cannot be
 // removed the file stays.
@@ -101,11 +109,13 @@ func Cleanup(stateFile string) error {
 	}
 	defer nl.Close()
 	var errs []error
-	for _, p := range slices.Backward(s.parts()) {
+	parts := s.parts()
+	for _, p := range slices.Backward(parts) {
 		if err := p.remove(nl); err != nil {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, sweep(nl, targetsOf(parts), false))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("clean up %s: %w", s.Instance, err)
 	}

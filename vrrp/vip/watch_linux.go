@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -14,28 +15,46 @@ import (
 // errWatchEnded means that the kernel's notifications ended or overflowed.
 var errWatchEnded = errors.New("notifications ended")
 
-// Watch reports the state of the interface, now and at every change, and each
-// removal of an address that should be there. It returns nil when ctx ends. It
-// returns an error when notifications may have been lost; calling it again
-// starts with the present state.
+// Watch reports the state of the interface, now and at every change; each
+// removal of an address, route or rule that should be there; and addresses of
+// ours that are there although they should not be. It returns nil when ctx
+// ends. It returns an error when notifications may have been lost; calling it
+// again starts with the present state.
 func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
-	sub, err := h.monitor.subscribe(h.owns)
+	sub, err := h.monitor.subscribe(h.addresses(), h.concernsAddress)
 	if err != nil {
 		return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, err)
 	}
 	defer h.monitor.unsubscribe(sub)
+	moved, err := subscribeRoutes(len(h.cfg.Routes) > 0, len(h.cfg.Rules) > 0)
+	if err != nil {
+		return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, err)
+	}
+	defer moved.close()
 
-	w := watcher{h: h, report: report}
+	// An empty Handle makes a connection for each request: the loop never waits
+	// for a list that is made here, and requests are rare.
+	w := watcher{h: h, nl: &netlink.Handle{}, report: report}
 	if err := w.look(); err != nil {
 		return err
 	}
+	w.verify(func(p part) bool {
+		switch p.(type) {
+		case target, route, rule:
+			return true
+		}
+		return false // those look for themselves at each renewal
+	})
+	w.strays()
 	for {
-		var ok bool
+		open := true
 		select {
 		case <-ctx.Done():
 			return nil
-		case u, open := <-sub.links:
-			if ok = open; ok && h.carries(u.Link.Attrs().Name) {
+		case <-h.moved:
+			w.strays()
+		case u, ok := <-sub.links:
+			if open = ok; ok && h.carries(u.Link.Attrs().Name) {
 				h.stale.Store(true)
 			} else if ok && w.concerns(u) {
 				h.stale.Store(true)
@@ -43,14 +62,22 @@ func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
 					return err
 				}
 			}
-		case u, open := <-sub.addrs:
-			if ok = open; ok {
+		case u, ok := <-sub.addrs:
+			if open = ok; ok {
 				h.stale.Store(true)
-				w.removed(u)
+				w.address(u)
+			}
+		case u, ok := <-moved.routes:
+			if open = ok; ok && u.Type == unix.RTM_DELROUTE && u.Protocol == protocol {
+				w.verify(func(p part) bool { r, is := p.(route); return is && r.is(&u.Route) })
+			}
+		case _, open = <-moved.rules:
+			if open {
+				w.verify(func(p part) bool { _, is := p.(rule); return is })
 			}
 		}
-		if !ok {
-			return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, sub.feed.err())
+		if !open {
+			return fmt.Errorf("watch interface %s: %w", h.cfg.Interface, errors.Join(sub.feed.err(), moved.failed()))
 		}
 	}
 }
@@ -58,11 +85,13 @@ func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
 // watcher remembers what was reported last.
 type watcher struct {
 	h      *Host
+	nl     *netlink.Handle
 	report func(instance.Change)
 	known  bool
 	up     bool
 	why    string
 	index  int
+	stray  map[netip.Addr]string // device of each address that should not be here
 }
 
 // concerns reports whether an update is about our interface: by name, or by
@@ -76,7 +105,7 @@ func (w *watcher) concerns(u netlink.LinkUpdate) bool {
 func (w *watcher) look() error {
 	name := w.h.cfg.Interface
 	up, why, index, missing := false, "interface "+name+" does not exist", 0, true
-	link, err := netlink.LinkByName(name)
+	link, err := w.nl.LinkByName(name)
 	switch _, gone := errors.AsType[netlink.LinkNotFoundError](err); {
 	case gone:
 	case err != nil:
@@ -109,26 +138,4 @@ func (w *watcher) look() error {
 	}
 	w.report(instance.Change{Kind: kind, What: why, Gone: missing})
 	return nil
-}
-
-// removed reports an address that is gone although we hold it. Notifications
-// may be late: one about our own earlier removal says nothing, so the truth is
-// read back.
-func (w *watcher) removed(u netlink.AddrUpdate) {
-	if !w.h.isHeld() {
-		return
-	}
-	gone, ok := prefixOf(&u.LinkAddress)
-	if !ok || !w.h.owns(gone.Addr()) {
-		return
-	}
-	for _, t := range w.h.targets {
-		if t.address.Prefix.Addr() != gone.Addr() {
-			continue
-		}
-		if there, err := t.present(w.h.nl); err != nil || there || !w.h.isHeld() {
-			continue
-		}
-		w.report(instance.Change{Kind: instance.AddressLost, What: fmt.Sprintf("somebody removed %s from %s", t.address.Prefix, t.device)})
-	}
 }

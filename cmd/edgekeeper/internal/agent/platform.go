@@ -47,6 +47,7 @@ func (p Platform) withDefaults() Platform {
 			return vip.Open(vip.Config{
 				Name: cfg.Router.Name, Interface: cfg.Interface,
 				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
+				Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
 				StateFile: stateFile, Monitor: monitor, Logger: log,
 			})
 		}
