@@ -28,7 +28,7 @@ type Sighting struct {
 	Address netip.Addr // the virtual address
 	Device  string     // where it was seen
 	MAC     string     // OtherHolder: who answers for it
-	How     string     // OtherHolder: "answered our probe", "announced it"
+	How     string     // OtherHolder: what it did for the address, such as "answered our probe"
 	Source  netip.Addr // OtherAuth: the router
 	Auth    string     // OtherAuth: its authentication type
 	// At is when looking began. What was seen before the last change of state

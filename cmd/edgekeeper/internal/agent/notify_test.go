@@ -63,6 +63,9 @@ func quiet(s *site) agent.Platform {
 		OpenIPVS: func(context.Context, *slog.Logger) (agent.IPVS, error) { return s.kernel, nil },
 		OpenHost: func(config.VRRP, string, *slog.Logger) (agent.Host, error) { return &quietHost{}, nil },
 		Dial:     func(config.VRRP) (instance.Conn, error) { return quietWire{make(chan struct{})}, nil },
+		OpenLookout: func(cfg config.VRRP, _ *slog.Logger) (agent.Lookout, error) {
+			return &quietLookout{interval: cfg.ConflictProbe}, nil
+		},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/lvs/kernel"
+	"github.com/edgekeeper/edgekeeper/vrrp/conflict"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 	"github.com/edgekeeper/edgekeeper/vrrp/socket"
 	"github.com/edgekeeper/edgekeeper/vrrp/vip"
@@ -28,6 +29,8 @@ type Platform struct {
 	OpenHost func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error)
 	// Dial opens the socket of a virtual router.
 	Dial func(cfg config.VRRP) (instance.Conn, error)
+	// OpenLookout prepares the lookout of a virtual router.
+	OpenLookout func(cfg config.VRRP, log *slog.Logger) (Lookout, error)
 	// Sysctls is the folder of the kernel's settings; default /proc/sys.
 	Sysctls string
 }
@@ -49,6 +52,15 @@ func (p Platform) withDefaults() Platform {
 				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
 				Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
 				StateFile: stateFile, Monitor: monitor, Logger: log,
+			})
+		}
+	}
+	if p.OpenLookout == nil {
+		presence := new(conflict.Presence)
+		p.OpenLookout = func(cfg config.VRRP, log *slog.Logger) (Lookout, error) {
+			return conflict.New(conflict.Config{
+				Interface: cfg.Interface, VRRP: cfg.Router, Source: cfg.Source, Interval: cfg.ConflictProbe,
+				Presence: presence, Logger: log,
 			})
 		}
 	}

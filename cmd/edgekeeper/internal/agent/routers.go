@@ -31,11 +31,12 @@ type routers struct {
 
 // router is one VRRP instance that runs.
 type router struct {
-	cfg    config.VRRP
-	host   Host
-	runner *instance.Runner
-	stop   context.CancelFunc
-	done   chan struct{}
+	cfg     config.VRRP
+	host    Host
+	runner  *instance.Runner
+	lookout Lookout
+	stop    context.CancelFunc
+	done    chan struct{}
 
 	// Owned by the loop:
 	priorityFrom string            // config, or the KV key in force
@@ -102,13 +103,15 @@ func (r *routers) set(want []config.VRRP) error {
 	for _, x := range next {
 		x.tracks = want[order(x)].Tracks
 	}
+	adjust(next, want)
 	r.running = next
 	return nil
 }
 
-// sameRouter reports whether a router need not start again: what it tracks is
-// changed in place.
+// sameRouter reports whether a router need not start again: what it tracks and
+// how often it probes is changed in place.
 func sameRouter(a, b config.VRRP) bool {
+	a.ConflictProbe = b.ConflictProbe
 	a.Tracks, b.Tracks = nil, nil
 	return reflect.DeepEqual(a, b)
 }
@@ -145,11 +148,16 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		return nil, fmt.Errorf("vrrp %s: %w", name, err)
 	}
 	_, _, faults := a.effects(cfg.Tracks)
+	lookout, err := a.opts.Platform.OpenLookout(cfg, a.log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("vrrp %s: %w", name, err), host.Close())
+	}
 	runner, err := instance.New(instance.Config{
 		VRRP:   cfg.Router,
 		Faults: faults, IgnoreLink: !cfg.OwnInterface,
 		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
 		Host:      host,
+		Lookout:   lookout,
 		Guard:     a.guardOf(cfg),
 		OnRole:    func(role instance.Role) { a.role(name, role) },
 		OnTrouble: func(t instance.Trouble) { a.trouble(name, t) },
@@ -158,7 +166,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 		return nil, errors.Join(err, host.Close())
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(a.work))
-	x := &router{cfg: cfg, host: host, runner: runner, stop: stop, done: make(chan struct{}), tracks: cfg.Tracks, faults: faults}
+	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, stop: stop, done: make(chan struct{}), tracks: cfg.Tracks, faults: faults}
 	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
 	go func() {
 		defer close(x.done)

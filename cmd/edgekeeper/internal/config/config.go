@@ -140,6 +140,8 @@ type VRRP struct {
 
 	OwnInterface bool    // the router is at fault while Interface is down
 	Tracks       []Track // what else it depends on
+	// ConflictProbe is the time between questions who else has an address; 0: none.
+	ConflictProbe time.Duration
 }
 
 // RealServer is what the real-server agent sets up on a web node.

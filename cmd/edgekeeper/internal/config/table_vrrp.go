@@ -28,6 +28,7 @@ var vrrpType = &blockType{
 		{name: "garp_delay", kind: duration, def: "5s", lo: 0, hi: maxDelay, doc: "Time to the second set. `\"0s\"`: no second set."},
 		{name: "garp_refresh", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "Announce again at this interval while master, `\"0s\"` or at least a second. `\"0s\"`: never."},
 		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
+		{name: "conflict_probe", kind: duration, def: "10s", lo: 0, hi: maxDelay, doc: "Time between the master's questions to the LAN who else has a virtual address (ARP probe of RFC 5227, neighbour solicitation), `\"0s\"` or at least a second. `\"0s\"`: it asks nobody, and only hears those who speak unasked."},
 	},
 	blocks: append([]*blockType{virtualAddressType, authenticationType}, trackUses...),
 	sample: `vrrp "VI_1" {

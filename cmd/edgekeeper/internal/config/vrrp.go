@@ -38,7 +38,7 @@ func (c *checker) instances() []VRRP {
 
 func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 	b.keyName("vrrp", b.label, b.header)
-	v := VRRP{Interface: b.str("interface")}
+	v := VRRP{Interface: b.str("interface"), ConflictProbe: b.dur("conflict_probe")}
 	b.interfaceName("interface", v.Interface, b.where("interface"))
 	v.Router = vrrp.Config{
 		Name:           b.label,
@@ -148,6 +148,9 @@ func (c *checker) timers(b *block, r *vrrp.Config) {
 	}
 	if d := b.dur("garp_refresh"); d > 0 && d < time.Second {
 		b.addf(b.where("garp_refresh"), "garp_refresh is %s, must be 0s or at least 1s", d)
+	}
+	if d := b.dur("conflict_probe"); d > 0 && d < time.Second {
+		b.addf(b.where("conflict_probe"), "conflict_probe is %s, must be 0s or at least 1s", d)
 	}
 }
 

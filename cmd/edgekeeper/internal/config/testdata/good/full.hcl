@@ -71,6 +71,7 @@ vrrp "v2" {
   garp_repeat       = 3
   garp_delay        = "0s"
   garp_refresh      = "1m"
+  conflict_probe    = "5s"
   answer_lower      = false
 
   authentication {
