@@ -280,7 +280,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"interval", 0, "advert_int 2", nil, "interval: advert interval 2s, ours is 1s"},
 		{"virtual router id", 0, "virtual_router_id 52", nil, "vrid: virtual router id 52, ours is 51"},
 		{"version", 0, "", []string{"-version", "3"}, "version: VRRP version 2, ours is 3"},
-		{"addresses", 0, "", []string{"-vips", theVIP + "/24,192.0.2.101/24"}, "addresses: its address list is [192.0.2.100]"},
+		{"addresses", 0, "", []string{"-vips", theVIP + "/24,192.0.2.101/24"}, "addresses: its address list is [192.0.2.100], ours is [192.0.2.100 192.0.2.101]"},
+		{"authentication header there only", 2, "", []string{"-pass", "5525"}, "auth-type: authentication type ah, ours is pass"},
+		{"authentication header here only", 1, "", []string{"-pass", "", "-ah", "5525"}, "auth-type: authentication type pass, ours is ah"},
+		{"unicast there", 0, "unicast_peer {\n 192.0.2.1\n}", nil, "mode: the peer unicasts, we are configured for multicast"},
+		{"unicast here", 0, "", []string{"-peers", "192.0.2.2"}, "mode: the peer multicasts, we are configured for unicast"},
+		{"another peer", 0, "unicast_peer {\n 192.0.2.1\n}", []string{"-peers", "192.0.2.3"}, "peer: 192.0.2.2 is not in our list of unicast peers, [192.0.2.3]"},
 		{"checksum form", 5, "", []string{"-plain-checksum"}, "checksum-form: its checksum has the form"},
 	}
 	for _, tt := range tests {

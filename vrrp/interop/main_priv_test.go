@@ -20,6 +20,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/test/netns"
 	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/conflict"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 	"github.com/edgekeeper/edgekeeper/vrrp/socket"
 	"github.com/edgekeeper/edgekeeper/vrrp/vip"
@@ -49,6 +50,7 @@ func runListener() error {
 
 // options are the flags of the router role.
 type options struct {
+	probe    time.Duration
 	cfg      vrrp.Config
 	state    string
 	vmac     string
@@ -75,6 +77,7 @@ func (o *options) parse(args []string) error {
 	ah := f.String("ah", "", "")
 	plain := f.Bool("plain-checksum", false, "")
 	f.StringVar(&o.state, "state", "", "")
+	f.DurationVar(&o.probe, "probe", 10*time.Second, "")
 	f.StringVar(&o.vmac, "vmac", "", "")
 	f.BoolVar(&o.fromBase, "transmit-base", false, "")
 	f.BoolVar(&o.noAccept, "no-accept", false, "")
@@ -146,6 +149,10 @@ func runRouter() error {
 	if err != nil {
 		return err
 	}
+	look, err := conflict.New(conflict.Config{Interface: netns.Interface, VRRP: o.cfg, Interval: o.probe, Logger: log})
+	if err != nil {
+		return err
+	}
 	r, err := instance.New(instance.Config{
 		VRRP: o.cfg,
 		Dial: func() (instance.Conn, error) {
@@ -155,10 +162,18 @@ func runRouter() error {
 			}
 			return c, nil
 		},
-		Host:   host,
-		OnLoss: o.loss, LinkUpDelay: o.up, LinkDownDelay: o.down,
+		Host:    host,
+		Lookout: look,
+		OnLoss:  o.loss, LinkUpDelay: o.up, LinkDownDelay: o.down,
 		Logger: log,
 		OnRole: func(r instance.Role) { fmt.Printf("role %s: %s\n", r.State, r.Reason) },
+		OnTrouble: func(t instance.Trouble) {
+			if t.Active() {
+				fmt.Printf("trouble %s: %s\n", t.Kind, t.Detail)
+			} else {
+				fmt.Printf("healed %s: %s\n", t.Kind, t.Healed)
+			}
+		},
 	})
 	if err != nil {
 		return err
