@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -132,6 +133,27 @@ func (h *Host) setPort(t testing.TB, set func(netlink.Link) error) {
 	link, err := netlink.LinkByName(h.port)
 	must(t, "find port", err)
 	must(t, "set port", set(link))
+}
+
+// Neighbour makes the MAC address of another host known for good, as a static
+// ARP or neighbour entry.
+func (h *Host) Neighbour(t testing.TB, ip string, of *Host) {
+	t.Helper()
+	var mac net.HardwareAddr
+	of.Do(t, func() error {
+		link, err := netlink.LinkByName(Interface)
+		if err == nil {
+			mac = link.Attrs().HardwareAddr
+		}
+		return err
+	})
+	h.Do(t, func() error {
+		link, err := netlink.LinkByName(Interface)
+		if err != nil {
+			return err
+		}
+		return netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(ip), HardwareAddr: mac})
+	})
 }
 
 // Isolate takes the host's port out of the bridge, or puts it back: frames are

@@ -49,8 +49,10 @@ func Main(m *testing.M, roles map[string]func() error) {
 	}
 	if os.Getenv(envInside) != "" {
 		// Parallel tests here wait for timers, they do not compute. -parallel
-		// on the command line still decides.
-		_ = flag.Set("test.parallel", "12")
+		// on the command line, or set before Main, still decides.
+		if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+			_ = flag.Set("test.parallel", "12")
+		}
 		os.Exit(m.Run())
 	}
 	os.Exit(reexec())

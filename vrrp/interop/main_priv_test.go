@@ -27,6 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "24") // routers mostly sleep
 	netns.Main(m, map[string]func() error{"router": runRouter, "listener": runListener})
 }
 
@@ -58,6 +59,7 @@ type options struct {
 	noAccept bool
 	loss     instance.LossPolicy
 	up, down time.Duration
+	later    uint8 // the priority that SIGHUP sets, and takes back
 }
 
 func (o *options) parse(args []string) error {
@@ -78,6 +80,7 @@ func (o *options) parse(args []string) error {
 	plain := f.Bool("plain-checksum", false, "")
 	f.StringVar(&o.state, "state", "", "")
 	f.DurationVar(&o.probe, "probe", 10*time.Second, "")
+	later := f.Uint("later-priority", 100, "")
 	f.StringVar(&o.vmac, "vmac", "", "")
 	f.BoolVar(&o.fromBase, "transmit-base", false, "")
 	f.BoolVar(&o.noAccept, "no-accept", false, "")
@@ -102,6 +105,7 @@ func (o *options) parse(args []string) error {
 		}
 		o.cfg.Routes, o.cfg.Rules, o.cfg.Announce = c.Routes, c.Rules, c.Announce
 	}
+	o.later = uint8(*later)
 	o.cfg.VRID, o.cfg.Priority, o.cfg.Version = uint8(*vrid), uint8(*priority), vrrp.Version(*version)
 	for _, v := range strings.Split(*vips, ",") {
 		p, err := netip.ParsePrefix(v)
@@ -126,7 +130,7 @@ func (o *options) parse(args []string) error {
 }
 
 // runRouter is one virtual router on eth0. SIGUSR1 prints the status as one
-// line of JSON, SIGUSR2 hands over.
+// line of JSON, SIGUSR2 hands over, SIGHUP changes the priority and back.
 func runRouter() error {
 	var o options
 	if err := o.parse(os.Args[1:]); err != nil {
@@ -181,9 +185,15 @@ func runRouter() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	usr := make(chan os.Signal, 4)
-	signal.Notify(usr, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(usr, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP)
 	go func() {
+		next, last := o.later, o.cfg.Priority
 		for s := range usr {
+			if s == syscall.SIGHUP {
+				r.SetPriority(next, "signal")
+				next, last = last, next
+				continue
+			}
 			if s == syscall.SIGUSR2 {
 				fmt.Println("handover:", r.Handover(ctx, 0))
 				continue

@@ -4,8 +4,6 @@ package interop
 
 import (
 	"path/filepath"
-	"slices"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,59 +13,6 @@ import (
 	"github.com/edgekeeper/edgekeeper/test/netns"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
-
-const theVIP = "192.0.2.100"
-
-// watch samples who holds the address every few milliseconds, until stop.
-type watch struct {
-	hosts  []*netns.Host
-	stopCh chan struct{}
-	wg     sync.WaitGroup
-	both   int           // samples with more than one holder
-	none   time.Duration // longest time without a holder
-}
-
-func startWatch(t *testing.T, ip string, hosts ...*netns.Host) *watch {
-	w := &watch{hosts: hosts, stopCh: make(chan struct{})}
-	w.wg.Go(func() {
-		last := time.Now()
-		for {
-			select {
-			case <-w.stopCh:
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-			holders := slices.DeleteFunc(slices.Clone(w.hosts), func(h *netns.Host) bool { return !h.Has(t, ip) })
-			n := len(holders)
-			// The hosts are asked one after the other, and the address may have
-			// moved in between: two hold it when all still do.
-			if n > 1 && !slices.ContainsFunc(holders, func(h *netns.Host) bool { return !h.Has(t, ip) }) {
-				w.both++
-			}
-			if n > 0 {
-				last = time.Now()
-			}
-			w.none = max(w.none, time.Since(last))
-		}
-	})
-	return w
-}
-
-func (w *watch) stop() { close(w.stopCh); w.wg.Wait() }
-
-func waitHolder(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.Duration {
-	t.Helper()
-	return netns.Wait(t, limit, "address "+ip+" on "+h.Name, func() bool { return h.Has(t, ip) })
-}
-
-func waitGone(t *testing.T, limit time.Duration, h *netns.Host, ip string) time.Duration {
-	t.Helper()
-	return netns.Wait(t, limit, "absence of "+ip+" on "+h.Name, func() bool { return !h.Has(t, ip) })
-}
-
-// skewTakeover tells a takeover after priority 0 (the skew, below a second) from
-// one after silence (above three), also on a busy machine.
-const skewTakeover = 2500 * time.Millisecond
 
 // TestPair walks two routers through start, clean stop, return and preemption.
 func TestPair(t *testing.T) {
@@ -96,35 +41,32 @@ func TestPair(t *testing.T) {
 		t.Errorf("status of the backup: %+v", s)
 	}
 
-	w := startWatch(t, theVIP, a, b)
+	ledger, capture, late := lan.Ledger(t, theVIP, a, b), lan.Capture(t, a, b), netns.MeasureLateness(t)
+	begin := time.Now()
 	if err := ra.Stop(t, 2*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	took := waitHolder(t, 3*time.Second, b, theVIP)
-	t.Logf("takeover after a clean stop: %s", took)
-	if took > skewTakeover {
-		t.Errorf("takeover took %s; the skew of priority 100 is 609 ms", took)
-	}
+	waitHolder(t, 3*time.Second, b, theVIP)
+	takeover{from: "a", to: "b", resigned: true, wait: vrrp.V2.Skew(time.Second, 100)}.check(t, capture, late, begin)
 	ra = a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525"))
 	waitHolder(t, 6*time.Second, a, theVIP)
 	waitGone(t, time.Second, b, theVIP)
-	w.stop()
-	if w.both > 0 {
-		t.Errorf("preemption: both held the address at %d samples", w.both)
+	if times, two, _ := ledger.Judge(begin); times > 0 {
+		t.Errorf("stop and preemption: both held the address %d times, for %s", times, two)
 	}
 
-	w = startWatch(t, theVIP, a, b)
+	begin = time.Now()
 	ra.Signal(t, syscall.SIGUSR2)
 	ra.WaitOutput(t, "handover: <nil>", 3*time.Second)
 	if a.Has(t, theVIP) {
 		t.Error("the handover left the address")
 	}
 	waitHolder(t, time.Second, b, theVIP)
-	w.stop()
-	if w.both > 0 {
-		t.Errorf("handover: both held the address at %d samples", w.both)
+	times, two, none := ledger.Judge(begin)
+	if times > 0 {
+		t.Errorf("handover: both held the address %d times, for %s", times, two)
 	}
-	t.Logf("handover: nobody had the address for %s", w.none)
+	t.Logf("handover: nobody had the address for %s", none)
 }
 
 // TestKilled: the kernel takes the address off a killed master before the
@@ -150,23 +92,20 @@ func TestKilled(t *testing.T) {
 			waitHolder(t, 6*time.Second, a, theVIP)
 			rb := b.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
 			rb.WaitOutput(t, "role BACKUP", 2*time.Second)
+			ledger, capture, late := lan.Ledger(t, theVIP, a, b), lan.Capture(t, a, b), netns.MeasureLateness(t)
 			time.Sleep(1500 * time.Millisecond)
-
-			w := startWatch(t, theVIP, a, b)
 			start := time.Now()
 			fault.do(t, ra)
 			gone := waitGone(t, 4*time.Second, a, theVIP)
 			waitHolder(t, 4*time.Second, b, theVIP)
 			took := time.Since(start)
 			time.Sleep(8*time.Second - took) // past the SIGCONT
-			w.stop()
-			t.Logf("address off after %s, taken over after %s, nobody had it for %s", gone, took, w.none)
-			if w.both > 0 {
-				t.Errorf("both held the address at %d samples", w.both)
+			times, two, none := ledger.Judge(start)
+			t.Logf("address off after %s, taken over after %s, nobody had it for %s", gone, took, none)
+			if times > 0 {
+				t.Errorf("both held the address %d times, for %s", times, two)
 			}
-			if took > 4*time.Second {
-				t.Errorf("takeover took %s", took)
-			}
+			takeover{from: "a", to: "b", wait: vrrp.V2.MasterDown(time.Second, 3, 100)}.check(t, capture, late, start)
 			if a.Has(t, theVIP) || !b.Has(t, theVIP) {
 				t.Error("the old master disturbs the new one")
 			}
