@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "24") // routers mostly sleep
+	_ = flag.Set("test.parallel", "16") // routers mostly sleep
 	netns.Main(m, map[string]func() error{"router": runRouter, "listener": runListener})
 }
 
