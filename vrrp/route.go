@@ -158,7 +158,7 @@ func (r Route) Validate() error {
 	case r.Type == RouteLocal && r.Device == "":
 		bad("Device", "a local route needs a device")
 	case forwards && single && len(r.Hops) > 0:
-		bad("Hops", "stand in place of Via and Device")
+		bad("Hops", "several next hops stand in place of a gateway and a device")
 	case forwards && !single && len(r.Hops) == 0:
 		bad("Via", "a route needs a gateway or a device")
 	}

@@ -173,7 +173,7 @@ func (r Rule) Validate() error {
 		bad("Goto", "is not for %s", r.Action)
 	}
 	if (r.SourcePorts != PortRange{} || r.Ports != PortRange{}) && r.Protocol == 0 {
-		bad("Protocol", "is required for ports")
+		bad("Protocol", "ports need one")
 	}
 	for _, p := range []struct {
 		field string

@@ -13,6 +13,7 @@ import (
 	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
 	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,14 +24,23 @@ var (
 
 // Announce sends one gratuitous ARP or unsolicited neighbour advertisement for
 // each address. A device without ARP, or without a MAC of 6 bytes, is skipped.
+// Where announcements are paced, this is done later for all rounds but the first
+// since Install; an error of those is returned by the next Announce.
 func (h *Host) Announce() error {
 	var errs []error
+	if h.paced() {
+		waits, err := h.queue()
+		if waits {
+			return err
+		}
+		errs = append(errs, err)
+	}
 	devices := map[string]device{}
 	for _, t := range h.targets {
 		d, known := devices[t.device]
 		if !known {
 			var err error
-			if d, err = h.device(t.device); err != nil {
+			if d, err = h.now.device(t.device); err != nil {
 				errs = append(errs, fmt.Errorf("announce on %s: %w", t.device, err))
 			}
 			devices[t.device] = d
@@ -38,16 +48,20 @@ func (h *Host) Announce() error {
 		if d.conn == nil {
 			continue
 		}
-		ip := t.address.Prefix.Addr()
-		frame, to, err := frameFor(ip, d)
-		if err == nil {
-			err = transmit(d, frame, to)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("announce %s on %s: %w", ip, t.device, err))
+		if err := announce(t.address.Prefix.Addr(), d); err != nil {
+			errs = append(errs, fmt.Errorf("announce %s: %w", t, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// announce sends the frame that announces ip at d.
+func announce(ip netip.Addr, d device) error {
+	frame, to, err := frameFor(ip, d)
+	if err != nil {
+		return err
+	}
+	return transmit(d, frame, to)
 }
 
 // transmit hands one frame to the kernel without waiting: a full transmit queue
@@ -82,10 +96,34 @@ type device struct {
 	forwarding bool // IPv6
 }
 
+// announcers are the packet sockets of one goroutine, by device.
+type announcers struct {
+	nl   *netlink.Handle
+	open map[string]*announcer
+}
+
+// announcer is the packet socket on one device.
+type announcer struct {
+	conn  *packet.Conn
+	index int
+}
+
+func newAnnouncers(nl *netlink.Handle) *announcers {
+	return &announcers{nl: nl, open: map[string]*announcer{}}
+}
+
+func (all *announcers) close() error {
+	var errs []error
+	for _, x := range all.open {
+		errs = append(errs, x.conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // device opens the packet socket of an interface, once per life of it, and
 // reads the MAC, which may change.
-func (h *Host) device(name string) (device, error) {
-	link, err := h.nl.LinkByName(name)
+func (all *announcers) device(name string) (device, error) {
+	link, err := all.nl.LinkByName(name)
 	if err != nil {
 		return device{}, err
 	}
@@ -93,7 +131,7 @@ func (h *Host) device(name string) (device, error) {
 	if attrs.RawFlags&unix.IFF_NOARP != 0 || attrs.RawFlags&unix.IFF_LOOPBACK != 0 || len(attrs.HardwareAddr) != 6 {
 		return device{}, nil
 	}
-	a := h.conns[name]
+	a := all.open[name]
 	if a != nil && a.index != attrs.Index {
 		_ = a.conn.Close() // of an interface that is gone
 		a = nil
@@ -105,7 +143,7 @@ func (h *Host) device(name string) (device, error) {
 			return device{}, err
 		}
 		a = &announcer{conn: conn, index: attrs.Index}
-		h.conns[name] = a
+		all.open[name] = a
 	}
 	forwarding, _ := os.ReadFile(filepath.Join("/proc/sys/net/ipv6/conf", name, "forwarding")) // absent without IPv6
 	return device{index: a.index, conn: a.conn, mac: attrs.HardwareAddr, forwarding: len(forwarding) > 0 && forwarding[0] == '1'}, nil

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -46,6 +45,12 @@ type Config struct {
 	// Monitor listens for Watch, once for all hosts that share it. Nil: this
 	// host listens for itself.
 	Monitor *Monitor
+	// ARPInterval and NAInterval are the least times between two gratuitous ARPs
+	// or neighbour advertisements on one interface, of all hosts that share
+	// Pacer. Zero: they are sent at once.
+	ARPInterval, NAInterval time.Duration
+	// Pacer, nil: this host has its own.
+	Pacer *Pacer
 	// Logger, nil discards.
 	Logger *slog.Logger
 }
@@ -70,11 +75,12 @@ type Host struct {
 	log     *slog.Logger
 	nl      *netlink.Handle
 	links   []macvlan
-	denial  *denial               // nil: packets are accepted
-	parts   []part                // in the order of installation
-	targets []target              // the addresses among them
-	conns   map[string]*announcer // by device
-	whole   bool                  // every part was there at the last Install
+	denial  *denial  // nil: packets are accepted
+	parts   []part   // in the order of installation
+	targets []target // the addresses among them
+	now     *announcers
+	pacer   *Pacer
+	whole   bool // every part was there at the last Install
 	ready   map[target]*prepared
 	linked  map[string]bool // VMACs that are as they have to be
 	fresh   time.Time       // when they were last forgotten
@@ -86,6 +92,7 @@ type Host struct {
 	mu      sync.Mutex
 	holding holding
 	term    uint64 // counts changes of holding
+	later   later
 }
 
 // Open prepares the host: it removes what the state file of a predecessor
@@ -99,10 +106,14 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, conns: map[string]*announcer{}, ready: map[target]*prepared{}, linked: map[string]bool{}, moved: make(chan struct{}, 1)}
+	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, now: newAnnouncers(nl), ready: map[target]*prepared{}, linked: map[string]bool{}, moved: make(chan struct{}, 1)}
 	if h.monitor = cfg.Monitor; h.monitor == nil {
 		h.monitor = new(Monitor)
 	}
+	if h.pacer = cfg.Pacer; h.pacer == nil {
+		h.pacer = new(Pacer)
+	}
+	h.later.ready = make(chan struct{}, 1)
 	if err := nl.SetSocketTimeout(kernelTimeout); err != nil {
 		nl.Close()
 		return nil, fmt.Errorf("set netlink timeout: %w", err)
@@ -237,9 +248,7 @@ func (h *Host) Close() error {
 			errs = append(errs, removeState(h.cfg.StateFile))
 		}
 	}
-	for _, a := range h.conns {
-		errs = append(errs, a.conn.Close())
-	}
+	errs = append(errs, h.now.close())
 	h.nl.Close()
 	return errors.Join(errs...)
 }
@@ -255,8 +264,11 @@ const (
 
 func (h *Host) setHolding(to holding) {
 	h.mu.Lock()
+	if to != h.holding {
+		h.later.rounds, h.later.begun = 0, false
+		h.term++
+	}
 	h.holding = to
-	h.term++
 	h.mu.Unlock()
 	select {
 	case h.moved <- struct{}{}:
@@ -269,12 +281,6 @@ func (h *Host) isHeld() (holding, uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.holding, h.term
-}
-
-// announcer is the packet socket on one device.
-type announcer struct {
-	conn  *packet.Conn
-	index int
 }
 
 // ipNet is the form of a prefix that netlink takes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -32,6 +33,12 @@ func (h *Host) Watch(ctx context.Context, report func(instance.Change)) error {
 	}
 	defer moved.close()
 
+	if h.paced() {
+		var wg sync.WaitGroup
+		later, end := context.WithCancel(ctx)
+		wg.Go(func() { h.announceLater(later) })
+		defer func() { end(); wg.Wait() }()
+	}
 	// An empty Handle makes a connection for each request: the loop never waits
 	// for a list that is made here, and requests are rare.
 	w := watcher{h: h, nl: &netlink.Handle{}, report: report}

@@ -45,12 +45,13 @@ func (p Platform) withDefaults() Platform {
 		}
 	}
 	if p.OpenHost == nil {
-		monitor := new(vip.Monitor)
+		monitor, pacer := new(vip.Monitor), new(vip.Pacer)
 		p.OpenHost = func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error) {
 			return vip.Open(vip.Config{
 				Name: cfg.Router.Name, Interface: cfg.Interface,
 				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
 				Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
+				ARPInterval: cfg.ARPInterval, NAInterval: cfg.NAInterval, Pacer: pacer,
 				StateFile: stateFile, Monitor: monitor, Logger: log,
 			})
 		}

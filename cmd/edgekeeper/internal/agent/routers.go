@@ -155,6 +155,7 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 	runner, err := instance.New(instance.Config{
 		VRRP:   cfg.Router,
 		Faults: faults, IgnoreLink: !cfg.OwnInterface,
+		OnLoss: lossPolicy(cfg.OnLoss), LinkUpDelay: cfg.UpDelay, LinkDownDelay: cfg.DownDelay,
 		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
 		Host:      host,
 		Lookout:   lookout,
@@ -282,6 +283,7 @@ func (x *router) status() control.Router {
 		Sent: s.Counters.Sent, Received: s.Counters.Received, Dropped: map[string]uint64{},
 		LatestMS: float64(s.Lateness.Max.Microseconds()) / 1000, Error: s.LastError,
 	}
+	movedStatus(s, &out)
 	if s.Master.IsValid() {
 		out.Master = s.Master.String()
 	}

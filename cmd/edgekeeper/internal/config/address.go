@@ -85,6 +85,7 @@ func (c *checker) virtualAddress(v *block, device string) (vrrp.Address, bool) {
 			a.Broadcast = ip
 		}
 	}
+	c.addressFlags(v, &a)
 	return a, true
 }
 

@@ -138,6 +138,10 @@ type VRRP struct {
 	Source    netip.Addr  // of adverts; zero: the interface's first address of the family
 	Router    vrrp.Config // complete and valid
 
+	OnLoss                  LossPolicy    // of an address that somebody else removes
+	UpDelay, DownDelay      time.Duration // of Interface
+	ARPInterval, NAInterval time.Duration // between two announcements on an interface
+
 	OwnInterface bool    // the router is at fault while Interface is down
 	Tracks       []Track // what else it depends on
 	// ConflictProbe is the time between questions who else has an address; 0: none.

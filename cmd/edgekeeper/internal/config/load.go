@@ -116,7 +116,9 @@ type checker struct {
 	host string
 	root *block
 
-	tracking *trackerSet // nil until asked for
+	tracking *trackerSet       // nil until asked for
+	moved    moved             // routes and rules of the instances so far
+	pacing   map[string]pacing // of the interfaces so far
 }
 
 func (c *checker) config() *Config {

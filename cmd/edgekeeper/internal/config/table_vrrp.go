@@ -27,10 +27,18 @@ var vrrpType = &blockType{
 		{name: "garp_repeat", kind: number, def: "5", lo: 1, hi: 60, doc: "Gratuitous ARPs (IPv6: neighbour advertisements) per address on becoming master, and again after `garp_delay`."},
 		{name: "garp_delay", kind: duration, def: "5s", lo: 0, hi: maxDelay, doc: "Time to the second set. `\"0s\"`: no second set."},
 		{name: "garp_refresh", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "Announce again at this interval while master, `\"0s\"` or at least a second. `\"0s\"`: never."},
+		{name: "garp_refresh_repeat", kind: number, def: "1", lo: 1, hi: 60, doc: "Announcements per address each time."},
+		{name: "garp_lower_repeat", kind: number, def: "0", defText: "`garp_repeat`", lo: 1, hi: 60, doc: "Announcements per address after a master of lower priority was heard, which may have misled switches and hosts."},
+		{name: "garp_lower_delay", kind: duration, def: "0s", defText: "`garp_delay`", lo: 0, hi: maxDelay, doc: "Time to the second set of those. `\"0s\"`: no second set."},
+		{name: "garp_interval", kind: duration, def: "0s", lo: 0, hi: 10 * second, doc: "Least time between two gratuitous ARPs on one interface, of all instances together (keepalived's `vrrp_garp_interval`), for switches that drop or count them. The first one of each address on becoming master does not wait."},
+		{name: "gna_interval", kind: duration, def: "0s", lo: 0, hi: 10 * second, doc: "The same for unsolicited neighbour advertisements (keepalived's `vrrp_gna_interval`)."},
+		{name: "on_address_loss", kind: text, def: "restore", choices: []string{"restore", "step-down"}, doc: "What a master does when somebody else removes a virtual address, route or rule: put it back at once and announce the address, or give up mastership and take part in the next election, as keepalived does."},
+		{name: "interface_up_delay", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "How long `interface` must be up again before the instance takes part in elections."},
+		{name: "interface_down_delay", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "How long `interface` must be down before that is a fault, shorter than the time after which a backup takes over. An interface that is gone or replaced is a fault at once."},
 		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
 		{name: "conflict_probe", kind: duration, def: "10s", lo: 0, hi: maxDelay, doc: "Time between the master's questions to the LAN who else has a virtual address (ARP probe of RFC 5227, neighbour solicitation), `\"0s\"` or at least a second. `\"0s\"`: it asks nobody, and only hears those who speak unasked."},
 	},
-	blocks: append([]*blockType{virtualAddressType, authenticationType}, trackUses...),
+	blocks: append([]*blockType{virtualAddressType, virtualRouteType, virtualRuleType, authenticationType}, trackUses...),
 	sample: `vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51
@@ -71,6 +79,10 @@ var virtualAddressType = &blockType{
 		{name: "device", kind: text, defText: "the instance's `interface`", doc: "Interface that holds the address."},
 		{name: "scope", kind: text, def: "global", choices: []string{"global", "site", "link", "host"}, doc: "Scope of the address, as `ip address` has it."},
 		{name: "broadcast", kind: text, defText: "none", doc: "IPv4 broadcast address."},
+		{name: "peer", kind: text, defText: "none", doc: "Address at the other end of a point-to-point link; the prefix length is then the peer's."},
+		{name: "prefix_route", kind: boolean, def: "true", doc: "Have the kernel add the connected route (`false` is `noprefixroute` of `ip address`)."},
+		{name: "deprecated", kind: boolean, def: "false", doc: "The address answers, but is not chosen as the source of new connections (`preferred_lft 0`). An IPv6 /128 always is."},
+		{name: "detect_duplicates", kind: boolean, def: "false", doc: "Leave duplicate address detection on for an IPv6 address (keepalived's `-nodad`): it is unusable for the first second of each term as master."},
 		{name: "advertise", kind: boolean, def: "true", doc: "Name the address in adverts. With `false` it moves along unnamed, and may be of the other family (keepalived's `virtual_ipaddress_excluded`)."},
 	},
 }

@@ -54,14 +54,23 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 			Repeat:  int(b.num("garp_repeat")),
 			Delay:   b.dur("garp_delay"),
 			Refresh: b.dur("garp_refresh"),
+
+			LowerRepeat:   int(b.num("garp_lower_repeat")),
+			LowerDelay:    b.dur("garp_lower_delay"),
+			RefreshRepeat: int(b.num("garp_refresh_repeat")),
 		},
 	}
+	c.hostOptions(b, &v)
 	before := len(b.report.list)
 	r := &v.Router
 	if r.Announce.Delay == 0 {
 		r.Announce.Delay = -1 // no second set; zero would mean the default
 	}
+	if b.written("garp_lower_delay") && r.Announce.LowerDelay == 0 {
+		r.Announce.LowerDelay = -1
+	}
 	c.virtualAddresses(b, &v, addresses)
+	c.routes(b, r)
 	*r = r.WithDefaults()
 	c.version(b, r)
 	c.checksum(b, r)

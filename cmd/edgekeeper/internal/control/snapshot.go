@@ -70,14 +70,18 @@ type Router struct {
 	AdvertIntervalMS int64  `json:"advert_interval_ms"` // ours
 	MasterDownMS     int64  `json:"master_down_ms"`     // as a backup
 
-	Tracks    []Track           `json:"tracks,omitempty"`
-	Addresses []Address         `json:"addresses"`
-	Lease     string            `json:"lease"` // "3s", or "off (why)"
-	Sent      uint64            `json:"adverts_sent"`
-	Received  uint64            `json:"adverts_received"`
-	Dropped   map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
-	LatestMS  float64           `json:"latest_ms"`                 // worst lateness of the loop
-	Lateness  Histogram         `json:"lateness"`                  // how late the loop woke
+	Tracks     []Track           `json:"tracks,omitempty"`
+	Addresses  []Address         `json:"addresses"`
+	Routes     []string          `json:"routes,omitempty"` // that move with the addresses
+	Rules      []string          `json:"rules,omitempty"`
+	Lease      string            `json:"lease"` // "3s", or "off (why)"
+	Sent       uint64            `json:"adverts_sent"`
+	Received   uint64            `json:"adverts_received"`
+	Dropped    map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
+	RoutesLost uint64            `json:"routes_lost"`               // routes and rules that somebody else removed
+
+	LatestMS float64   `json:"latest_ms"` // worst lateness of the loop
+	Lateness Histogram `json:"lateness"`  // how late the loop woke
 
 	SendErrors    uint64            `json:"send_errors"`
 	HostErrors    uint64            `json:"host_errors"` // addresses not installed, renewed or announced

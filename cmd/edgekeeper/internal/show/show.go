@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -173,6 +174,9 @@ func Routers(w io.Writer, s control.Snapshot) error {
 				row[7], row[8] = heard(r), r.Reason
 			}
 			t.row(row...)
+		}
+		for _, what := range append(slices.Clone(r.Routes), r.Rules...) {
+			t.row("", "", "", "", what, "", "", "", "")
 		}
 		if len(r.Addresses) == 0 {
 			t.row(r.Name, r.State, age(s.At, r.Since), priority(r), "-", "-", r.Lease, heard(r), r.Reason)
