@@ -31,7 +31,7 @@ func eventful() control.Router {
 		Tracks:       []control.Track{{Tracker: "file x", State: "up", Weight: 1, Shift: -5}, {Tracker: "script y", State: "down", Fault: true}},
 		Addresses:    []control.Address{{Prefix: netip.MustParsePrefix("192.0.2.100/24"), Present: true}},
 		Sent:         70, Received: 12, Dropped: map[string]uint64{"wrong authentication data": 3},
-		SendErrors: 1, HostErrors: 2, Announcements: 10, Renewals: 71, LateSteps: 1, AddressesLost: 4,
+		SendErrors: 1, HostErrors: 2, Announcements: 10, Renewals: 71, LateSteps: 1, AddressesLost: 4, RoutesLost: 5,
 		LeaseSeconds: 3, LeaseUntil: new(now.Add(3 * time.Second)),
 		Transitions: []control.Transition{{State: "BACKUP", Cause: "started", Count: 1}, {State: "MASTER", Cause: "silence", Count: 2}},
 		Lateness: control.Histogram{

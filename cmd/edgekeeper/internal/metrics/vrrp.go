@@ -22,7 +22,8 @@ var (
 	vrrpLease       = desc("vrrp_lease_seconds", "Lifetime of the addresses in the kernel, 0 for none.", "instance")
 	vrrpLeaseUntil  = desc("vrrp_lease_expires_timestamp_seconds", "When the present lifetime ends; no series where none runs.", "instance")
 	vrrpHostErrors  = desc("vrrp_address_errors_total", "Addresses that could not be installed, renewed, announced or removed.", "instance")
-	vrrpLost        = desc("vrrp_addresses_lost_total", "Addresses that somebody else took off and that were put back.", "instance")
+	vrrpLost        = desc("vrrp_addresses_lost_total", "Addresses that somebody else took off or changed.", "instance")
+	vrrpRoutesLost  = desc("vrrp_routes_lost_total", "Virtual routes and rules that somebody else took off.", "instance")
 	vrrpLateness    = histogram("vrrp_loop_lateness_seconds", "How long after its deadline the VRRP loop woke.", "instance")
 	vrrpLate        = desc("vrrp_loop_lateness_max_seconds", "How late the VRRP loop woke at worst.", "instance")
 	vrrpLateSteps   = desc("vrrp_late_stepdowns_total", "Times a master found itself late enough to have been replaced and stepped down.", "instance")
@@ -61,6 +62,7 @@ func (e emitter) router(r control.Router) {
 	}
 	e.counter(vrrpHostErrors, r.HostErrors, r.Name)
 	e.counter(vrrpLost, r.AddressesLost, r.Name)
+	e.counter(vrrpRoutesLost, r.RoutesLost, r.Name)
 	e.histogram(vrrpLateness, r.Lateness, r.Name)
 	e.gauge(vrrpLate, r.Lateness.Max, r.Name)
 	e.counter(vrrpLateSteps, r.LateSteps, r.Name)
