@@ -19,12 +19,13 @@ func (r *Runner) around(ctx context.Context, routers []*Runner, loop func()) {
 	stopped := make(chan struct{})
 	wg.Go(func() { r.dispatch(stopped) })
 
-	runtime.LockOSThread()
-	loop()
-	runtime.UnlockOSThread()
-
-	cancel()
-	close(stopped)
+	wg.Go(func() {
+		// Never unlocked: what OnThread did to the thread ends with it.
+		runtime.LockOSThread()
+		defer close(stopped)
+		loop()
+		cancel()
+	})
 	wg.Wait()
 	for _, x := range routers {
 		close(x.ended)

@@ -240,6 +240,17 @@ func (r *Runner) SetHMAC(h *vrrp.HMAC) error {
 	return nil
 }
 
+// OnThread has f called by the loop, on the thread that is its own: to set the
+// thread's scheduling class, say. It must not wait for anything but the kernel.
+// done gets its result, from the goroutine of the callbacks. The thread ends with
+// Run.
+func (r *Runner) OnThread(f func() error, done func(error)) {
+	r.inbox.put(func(l *loop) {
+		err := f()
+		l.r.outbox.put(func() { done(err) })
+	})
+}
+
 // Handover gives mastership to another router and returns when that router has
 // been heard as master and our addresses are off, of which it is told then. For hold, any master is then
 // accepted (vrrp.Handover); zero is the default.

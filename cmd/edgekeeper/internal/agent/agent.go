@@ -178,6 +178,7 @@ func (a *agent) begin(sources sourceSet) {
 		a.fail(err)
 		return
 	}
+	a.favour(a.cfg.Process)
 	a.routers.priorities()
 	a.startSources(sources)
 	a.touch()

@@ -47,6 +47,7 @@ type agent struct {
 	begun   time.Time
 
 	guardian *guardian.Keeper // nil: none
+	favours  favours
 
 	// Owned by the loop.
 	cfg         *config.Config

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/process"
 	"github.com/edgekeeper/edgekeeper/lvs/kernel"
 	"github.com/edgekeeper/edgekeeper/vrrp/conflict"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
@@ -31,6 +32,10 @@ type Platform struct {
 	Dial func(cfg config.VRRP) (instance.Conn, error)
 	// OpenLookout prepares the lookout of a virtual router.
 	OpenLookout func(cfg config.VRRP, log *slog.Logger) (Lookout, error)
+	// Realtime sets the scheduling class of the calling thread, LockMemory that of
+	// the memory.
+	Realtime   func(priority int) error
+	LockMemory func(lock bool) error
 	// Sysctls is the folder of the kernel's settings; default /proc/sys.
 	Sysctls string
 }
@@ -64,6 +69,12 @@ func (p Platform) withDefaults() Platform {
 				Presence: presence, Logger: log,
 			})
 		}
+	}
+	if p.Realtime == nil {
+		p.Realtime = process.Realtime
+	}
+	if p.LockMemory == nil {
+		p.LockMemory = process.LockMemory
 	}
 	if p.Dial == nil {
 		p.Dial = func(cfg config.VRRP) (instance.Conn, error) {

@@ -60,6 +60,7 @@ func (a *agent) take(cfg *config.Config) error {
 	a.cfg = cfg
 	a.useTargets(targets)
 	a.setTrackers(cfg.Trackers, vrrp.TrackUnknown)
+	a.favour(cfg.Process)
 	a.routers.priorities()
 	a.kernel.apply(cfg)
 	if sameSources(old, cfg) {

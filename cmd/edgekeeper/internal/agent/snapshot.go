@@ -26,7 +26,7 @@ func (a *agent) snapshot() control.Snapshot {
 		Config: a.configAt,
 		VRRP:   []control.Router{}, Pools: []control.Pool{}, Sources: []control.SourceStatus{},
 		KV:      control.KVStatus{Where: a.source.kvWhere, Keys: len(a.pairs.Pairs), Index: a.pairs.Index, Error: a.kvError},
-		Sysctls: a.kernel.tuned.status(), Guardian: a.guardianStatus(),
+		Sysctls: a.kernel.tuned.status(), Guardian: a.guardianStatus(), Process: a.processStatus(),
 	}
 	for _, r := range a.rejected {
 		s.KV.Rejected = append(s.KV.Rejected, r.String())

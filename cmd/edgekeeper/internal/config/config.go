@@ -42,6 +42,7 @@ type Config struct {
 	FileCatalog *FileCatalog // nil: no file catalog
 	Control     Control
 	Telemetry   *Telemetry // nil: nothing listens
+	Process     Process
 
 	IPVS           IPVS
 	Instances      []VRRP           // in the order of the files

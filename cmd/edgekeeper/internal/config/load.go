@@ -132,6 +132,7 @@ func (c *checker) config() *Config {
 		FileCatalog: c.fileCatalog(),
 		Control:     c.control(),
 		Telemetry:   c.telemetry(),
+		Process:     c.process(),
 		IPVS:        c.ipvs(),
 		RealServer:  c.realServerAgent(),
 	}

@@ -31,6 +31,8 @@ type Snapshot struct {
 	Notify   []NotifyTarget `json:"notify,omitempty"`
 	Sysctls  []Sysctl       `json:"sysctls,omitempty"`
 
+	Process Process `json:"process"`
+
 	Guardian *Guardian `json:"guardian,omitempty"` // nil: switched off
 }
 

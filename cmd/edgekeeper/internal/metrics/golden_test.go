@@ -46,18 +46,22 @@ func eventful() control.Router {
 	}
 }
 
-// TestVRRP compares all series of an instance and its guardian.
+// TestVRRP compares all series of an instance, its guardian and its process.
 func TestVRRP(t *testing.T) {
 	r := metrics.New(func(context.Context) (control.Snapshot, error) {
 		return control.Snapshot{
 			VRRP:     []control.Router{eventful()},
 			Trackers: []control.Tracker{{Name: "file x", State: "up", Value: new(-5), Changes: 3}, {Name: "script y", State: "down", Changes: 1}},
+			Process: control.Process{
+				RealtimeError: "not permitted", LockMemory: true, LockedBytes: 80 << 20, GCCycles: 12,
+				GCPauses: control.Histogram{Max: 0.0002, Sum: 0.0005, Count: 4, Bounds: []float64{0.0001, 0.0005}, Buckets: []uint64{3, 1, 0}},
+			},
 			Guardian: &control.Guardian{PID: 7, Restarts: 1, Armed: []string{"VI_1"}},
 		}, nil
 	})
 	answer := httptest.NewRecorder()
 	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
-	ours := regexp.MustCompile(`^(# (HELP|TYPE) )?edgekeeper_(vrrp|vip|guardian|tracker)_`)
+	ours := regexp.MustCompile(`^(# (HELP|TYPE) )?edgekeeper_(vrrp|vip|guardian|tracker|gc|memory|process)_`)
 	var got strings.Builder
 	for line := range strings.Lines(answer.Body.String()) {
 		if ours.MatchString(line) {

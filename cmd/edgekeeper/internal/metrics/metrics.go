@@ -86,6 +86,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		e.router(r)
 	}
 	e.guardian(s.Guardian)
+	e.process(s.Process)
 	for _, t := range s.Trackers {
 		e.tracker(t)
 	}

@@ -39,6 +39,7 @@ func Status(w io.Writer, s control.Snapshot) error {
 	}
 	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
 	fmt.Fprintln(w, "Guardian: "+guardian(s.Guardian))
+	fmt.Fprintln(w, "Process: "+processLine(s.Process))
 	if len(s.Notify) > 0 {
 		fmt.Fprintln(w)
 		if err := targets(w, s); err != nil {
@@ -68,6 +69,11 @@ func Notes(s control.Snapshot) []string {
 		}
 		out = append(out, trackNotes(s, r)...)
 		out = append(out, troubleNotes(s, r)...)
+	}
+	for _, e := range []string{s.Process.RealtimeError, s.Process.LockError} {
+		if e != "" {
+			add("process: %s", e)
+		}
 	}
 	if g := s.Guardian; g != nil && g.Error != "" {
 		add("guardian: %s", g.Error)

@@ -66,6 +66,8 @@ func troubled() control.Snapshot {
 				server("61.139.2.6:80", "", discovery.Entering, 1, "tcp check has not answered yet", nil),
 			},
 		}},
+		Process: control.Process{RealtimePriority: 50, RealtimeError: "set realtime priority 50: not permitted", LockMemory: true, LockedBytes: 80 << 20,
+			GCCycles: 12, GCPauses: control.Histogram{Max: 0.000123}},
 		Guardian: &control.Guardian{PID: 4711, Restarts: 1, Armed: []string{"VI_1"}, Error: "VI_2: can take addresses off, but not send priority 0: no such interface"},
 		IPVS: control.IPVS{InSync: true, Ops: map[string]uint64{"add-dest": 2, "set-dest": 1}, Drift: 1, LastDrift: "add tcp 61.139.2.1:80", Adopted: control.Adopted{Services: 1, Servers: 2}, Timeouts: &control.Timeouts{TCP: 900, TCPFin: 120, UDP: 300},
 			Sync: &control.Sync{State: "off", Instance: "VI_1", Interface: "eth1", ID: 51, Group: netip.MustParseAddr("224.0.0.81"), Port: 8848, Error: "start master daemon: there is no interface eth1"}},

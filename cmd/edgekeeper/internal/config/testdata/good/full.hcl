@@ -57,6 +57,11 @@ real_server_agent {
   manage_sysctls    = false
 }
 
+process {
+  realtime_priority = 40
+  lock_memory       = true
+}
+
 vrrp "v2" {
   interface         = "eth0"
   virtual_router_id = 10
