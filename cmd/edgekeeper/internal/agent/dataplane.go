@@ -136,7 +136,7 @@ func (k *dataplane) takes(cfg *config.Config) error {
 // apply sets timeouts and sysctls. What cannot be set is reported, and does not
 // keep the director from serving.
 func (k *dataplane) apply(cfg *config.Config) {
-	k.tuned.set(settings(cfg), k.event)
+	k.tuned.set(append(settings(cfg), k.tuned.reversePath(cfg)...), k.event)
 	if err := k.setTimeouts(lvs.Timeouts{TCP: cfg.IPVS.TCPTimeout, TCPFin: cfg.IPVS.TCPFinTimeout, UDP: cfg.IPVS.UDPTimeout}); err != nil {
 		k.event("ipvs", "timeouts", err.Error())
 	}

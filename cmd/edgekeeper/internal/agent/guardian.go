@@ -42,7 +42,13 @@ func (a *agent) guardOf(cfg config.VRRP) instance.Guard {
 }
 
 func (g guard) Arm(source netip.Addr, resign []instance.Datagram, within time.Duration) {
-	arm := guardian.Arm{Instance: g.cfg.Router.Name, Interface: g.cfg.Interface, Source: source, Within: within, Routes: g.cfg.Router.Routes, Rules: g.cfg.Router.Rules}
+	arm := guardian.Arm{
+		Instance: g.cfg.Router.Name, Interface: g.cfg.Interface, Source: source, Within: within,
+		Routes: g.cfg.Router.Routes, Rules: g.cfg.Router.Rules, NoAccept: g.cfg.NoAccept,
+	}
+	for _, v := range vmacs(g.cfg) {
+		arm.VMACs = append(arm.VMACs, v.Name)
+	}
 	for _, list := range [][]vrrp.Address{g.cfg.Router.Addresses, g.cfg.Router.Excluded} {
 		for _, addr := range list {
 			device := addr.Device

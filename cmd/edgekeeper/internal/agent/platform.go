@@ -57,6 +57,7 @@ func (p Platform) withDefaults() Platform {
 				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
 				Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
 				ARPInterval: cfg.ARPInterval, NAInterval: cfg.NAInterval, Pacer: pacer,
+				VMACs: vmacs(cfg), NoAccept: cfg.NoAccept,
 				StateFile: stateFile, Monitor: monitor, Logger: log,
 			})
 		}
@@ -78,7 +79,7 @@ func (p Platform) withDefaults() Platform {
 	}
 	if p.Dial == nil {
 		p.Dial = func(cfg config.VRRP) (instance.Conn, error) {
-			return socket.Open(socket.Config{Interface: cfg.Interface, Source: cfg.Source, VRRP: cfg.Router})
+			return socket.Open(socket.Config{Interface: cfg.Interface, VMAC: transmitFrom(cfg), Source: cfg.Source, VRRP: cfg.Router})
 		}
 	}
 	return p

@@ -276,7 +276,7 @@ func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, 
 func (x *router) status() control.Router {
 	s := x.runner.Status()
 	out := control.Router{
-		Name: s.Name, Interface: x.cfg.Interface, VRID: s.VRID, Version: uint8(s.Version),
+		Name: s.Name, Interface: x.cfg.Interface, VMACs: vmacStatus(x.cfg), NoAccept: x.cfg.NoAccept, VRID: s.VRID, Version: uint8(s.Version),
 		State: s.State.String(), Reason: s.Reason.String(), Since: s.Since,
 		Priority: s.Priority, ConfigPriority: s.ConfigPriority, BasePriority: x.priorityBase, PriorityFrom: x.priorityFrom,
 		MasterPriority: s.MasterPriority, AdvertIntervalMS: s.Interval.Milliseconds(), MasterDownMS: s.MasterDown.Milliseconds(),

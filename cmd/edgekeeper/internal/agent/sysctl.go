@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,16 +30,18 @@ type setting struct{ name, value string }
 // interfaces (the kernel takes the OR of both), and on "default" for interfaces
 // to come. NAT needs forwarding. The net.ipv4.vs parameters decide what becomes
 // of connections whose real server is gone (Documentation/networking/ipvs-sysctl.rst).
+//
+// Whatever the virtual servers need, macvlan interfaces need vmacSettings.
 func settings(cfg *config.Config) []setting {
+	out := vmacSettings(cfg)
 	if !cfg.IPVS.ManageSysctls || len(cfg.VirtualServers) == 0 {
-		return nil
+		return out
 	}
 	forwards := func(f lvs.Forward) bool {
 		return slices.ContainsFunc(cfg.VirtualServers, func(s discovery.Spec) bool {
 			return s.Forward == f || slices.ContainsFunc(s.Servers, func(s discovery.Server) bool { return s.Forward == f })
 		})
 	}
-	var out []setting
 	if forwards(lvs.DR) {
 		for _, name := range append([]string{"all", "default"}, interfaces(cfg)...) {
 			out = append(out, setting{"net/ipv4/conf/" + name + "/send_redirects", "0"})
@@ -61,11 +64,13 @@ func flag(on bool) string {
 	return "0"
 }
 
-// interfaces lists the devices of the VRRP instances and their addresses.
+// interfaces lists the devices of the VRRP instances and their addresses, but for
+// macvlan interfaces of ours: these begin with what is set on "default".
 func interfaces(cfg *config.Config) []string {
 	var out []string
+	_, made := vmacParents(cfg)
 	add := func(name string) {
-		if name != "" && !slices.Contains(out, name) {
+		if name != "" && !slices.Contains(made, name) && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}
@@ -80,11 +85,13 @@ func interfaces(cfg *config.Config) []string {
 
 // tuned are the kernel parameters in force, with the functions that undo them.
 type tuned struct {
-	sysctl *sysctl.Sysctl
-	undo   map[setting]func() error
-	failed map[string]string // by name: why it could not be set
-	order  []setting
-	told   map[string]bool // deviations that were reported
+	root    string // of the kernel's parameters
+	reverse []setting
+	sysctl  *sysctl.Sysctl
+	undo    map[setting]func() error
+	failed  map[string]string // by name: why it could not be set
+	order   []setting
+	told    map[string]bool // deviations that were reported
 }
 
 // openSysctls reads what a killed predecessor has replaced: what this one sets,
@@ -94,7 +101,7 @@ func openSysctls(root, state string) (*tuned, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tuned{sysctl: s, undo: map[setting]func() error{}, failed: map[string]string{}, told: map[string]bool{}}, nil
+	return &tuned{root: cmp.Or(root, "/proc/sys"), sysctl: s, undo: map[setting]func() error{}, failed: map[string]string{}, told: map[string]bool{}}, nil
 }
 
 // set makes the kernel's parameters those of the list: what is new is set and

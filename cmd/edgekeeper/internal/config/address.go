@@ -13,7 +13,11 @@ func (c *checker) virtualAddresses(b *block, out *VRRP, seen map[netip.Addr]*blo
 	r, advertised := &out.Router, false
 	for _, v := range b.all("virtual_address") {
 		advertised = advertised || v.flag("advertise")
-		a, ok := c.virtualAddress(v, out.Interface)
+		device := out.Interface
+		if b.one("vmac") != nil {
+			device = "" // not known yet; see vmac
+		}
+		a, ok := c.virtualAddress(v, device)
 		if !ok {
 			advertised = true // whatever it was meant to be
 			continue

@@ -138,6 +138,8 @@ type VRRP struct {
 	Interface string      // on which adverts go
 	Source    netip.Addr  // of adverts; zero: the interface's first address of the family
 	Router    vrrp.Config // complete and valid
+	VMAC      *VMAC       // nil: the addresses are on interfaces that there are
+	NoAccept  bool        // as master, packets to the addresses are dropped
 
 	OnLoss                  LossPolicy    // of an address that somebody else removes
 	UpDelay, DownDelay      time.Duration // of Interface

@@ -20,6 +20,7 @@ var vrrpType = &blockType{
 		{name: "preempt_delay", kind: duration, def: "0s", lo: 0, hi: 1000 * second, doc: "Time for which a working master of lower priority is left in its role."},
 		{name: "source_address", kind: text, defText: "the interface's first address of the family", doc: "Source address of adverts."},
 		{name: "unicast_peers", kind: texts, doc: "Addresses of the other routers. Where given, adverts go to them instead of the multicast group, and only theirs are heard."},
+		{name: "accept", kind: boolean, def: "true", doc: "Accept packets that are addressed to the virtual addresses. With `false` a master drops them (nftables, table `inet edgekeeper`), but for ARP and neighbour discovery: RFC 9568's Accept_Mode, keepalived's `no_accept`. What it forwards, and what IPVS takes for a virtual server, is not concerned."},
 		{name: "lease", kind: text, def: "auto", doc: "Kernel lifetime of the virtual addresses, renewed with each advert, so that a director that dies or hangs loses them without anyone's help. " +
 			"`\"auto\"`: the longest that ends before a backup takes over (3 s with adverts every second), none where no whole second fits. `\"off\"`: no lifetime. Or whole seconds, longer than `advert_interval`."},
 		{name: "answer_lower", kind: boolean, def: "true", doc: "As master, answer an advert of lower priority with ours at once (RFC 9568 section 6.4.3); `false` is the older RFCs' silence, keepalived's `lower_prio_no_advert`."},
@@ -38,7 +39,7 @@ var vrrpType = &blockType{
 		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
 		{name: "conflict_probe", kind: duration, def: "10s", lo: 0, hi: maxDelay, doc: "Time between the master's questions to the LAN who else has a virtual address (ARP probe of RFC 5227, neighbour solicitation), `\"0s\"` or at least a second. `\"0s\"`: it asks nobody, and only hears those who speak unasked."},
 	},
-	blocks: append([]*blockType{virtualAddressType, virtualRouteType, virtualRuleType, authenticationType}, trackUses...),
+	blocks: append([]*blockType{virtualAddressType, vmacType, virtualRouteType, virtualRuleType, authenticationType}, trackUses...),
 	sample: `vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51

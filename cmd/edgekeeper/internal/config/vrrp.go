@@ -33,6 +33,7 @@ func (c *checker) instances() []VRRP {
 		}
 		out = append(out, v)
 	}
+	c.vmacNames(out)
 	return out
 }
 
@@ -77,6 +78,8 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 	c.timers(b, r)
 	c.authentication(b, r)
 	c.unicast(b, &v)
+	c.vmac(b, &v)
+	c.accept(b, &v)
 	r.Lease = lease(b, r.Interval)
 	v.OwnInterface = b.flag("track_own_interface")
 	own := v.Interface

@@ -73,6 +73,8 @@ type Router struct {
 	MasterDownMS     int64  `json:"master_down_ms"`     // as a backup
 
 	Tracks     []Track           `json:"tracks,omitempty"`
+	VMACs      []VMAC            `json:"vmacs,omitempty"`     // macvlan interfaces that addresses are on
+	NoAccept   bool              `json:"no_accept,omitempty"` // as master, packets to the addresses are dropped
 	Addresses  []Address         `json:"addresses"`
 	Routes     []string          `json:"routes,omitempty"` // that move with the addresses
 	Rules      []string          `json:"rules,omitempty"`
@@ -120,6 +122,14 @@ type Tracker struct {
 	Output  string    `json:"output,omitempty"` // of a script's last failure, at most 3 KiB
 	Changes uint64    `json:"changes"`
 	UsedBy  []string  `json:"used_by"` // VRRP instances
+}
+
+// VMAC is one macvlan interface. It is up while this host holds the addresses.
+type VMAC struct {
+	Name    string `json:"name"`
+	Device  string `json:"device"` // that it is on
+	MAC     string `json:"mac"`
+	Adverts bool   `json:"adverts"` // they go out there
 }
 
 // Address is one virtual address and whether this host holds it now.

@@ -173,7 +173,10 @@ func Routers(w io.Writer, s control.Snapshot) error {
 			if a.Present {
 				held = "yes"
 			}
-			row := []string{"", "", "", "", a.Prefix.String() + " " + cmp.Or(a.Label, a.Device), held, "", "", ""}
+			if a.Present && r.NoAccept {
+				held = "yes, not accepted"
+			}
+			row := []string{"", "", "", "", a.Prefix.String() + " " + cmp.Or(a.Label, a.Device) + virtualMAC(r, a.Device), held, "", "", ""}
 			if i == 0 {
 				row[0], row[1], row[2] = r.Name, r.State, age(s.At, r.Since)
 				row[3], row[6] = priority(r), r.Lease
