@@ -136,7 +136,7 @@ func (k *dataplane) takes(cfg *config.Config) error {
 // apply sets timeouts and sysctls. What cannot be set is reported, and does not
 // keep the director from serving.
 func (k *dataplane) apply(cfg *config.Config) {
-	k.tuned.set(append(settings(cfg), k.tuned.reversePath(cfg)...), k.event)
+	k.tune(cfg)
 	if err := k.setTimeouts(lvs.Timeouts{TCP: cfg.IPVS.TCPTimeout, TCPFin: cfg.IPVS.TCPFinTimeout, UDP: cfg.IPVS.UDPTimeout}); err != nil {
 		k.event("ipvs", "timeouts", err.Error())
 	}
@@ -147,6 +147,11 @@ func (k *dataplane) apply(cfg *config.Config) {
 	if err := k.store.writeRecord(); err != nil {
 		k.event("agent", "state", err.Error())
 	}
+}
+
+// tune sets the kernel's parameters.
+func (k *dataplane) tune(cfg *config.Config) {
+	k.tuned.set(append(settings(cfg), k.tuned.reversePath(cfg)...), k.event)
 }
 
 // setTimeouts sets the given timeouts; those that are zero go back to what they

@@ -136,6 +136,7 @@ func (a *agent) loop(ctx context.Context) error {
 	for a.failure == nil {
 		select {
 		case <-slowly.C:
+			a.kernel.tuned.insist(a.cfg, a.event)
 			a.kernel.tuned.review(a.event)
 			a.touch()
 		case f := <-a.inbox:

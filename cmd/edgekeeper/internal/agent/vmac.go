@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,29 @@ func (t *tuned) reversePath(cfg *config.Config) []setting {
 	}
 	t.reverse = append(t.reverse, all)
 	return t.reverse
+}
+
+// insist sets again what macvlan interfaces need: the device below may be another
+// one under the same name, or have come only now.
+func (t *tuned) insist(cfg *config.Config, event func(kind, object, text string)) {
+	for _, s := range vmacSettings(cfg) {
+		have, err := t.sysctl.Get(s.name)
+		if err != nil || have == s.value && t.undo[s] != nil {
+			continue
+		}
+		undo, err := t.sysctl.Set(s.name, s.value)
+		if err != nil {
+			t.failed[s.name] = err.Error()
+			continue
+		}
+		event("sysctl", s.name, fmt.Sprintf("was %q, set to %q again: vmac needs it", have, s.value))
+		delete(t.failed, s.name)
+		if t.undo[s] == nil {
+			t.undo[s] = undo
+		} else if err := undo(); err != nil { // one of two users: it stays as set
+			event("sysctl", s.name, err.Error())
+		}
+	}
 }
 
 // vmacStatus renders the macvlan interfaces of an instance for status.
