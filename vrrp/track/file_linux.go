@@ -1,6 +1,7 @@
 package track
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type File struct {
 	// there (keepalived's init_file).
 	Create bool
 	Log    *slog.Logger // nil discards
+
+	every time.Duration // a test's; 0: rereadEvery
 }
 
 // Run implements Source.
@@ -43,7 +46,7 @@ func (f File) Run(ctx context.Context, emit func(Verdict)) error {
 			log.Warn("create tracked file", "path", f.Path, "error", err)
 		}
 	}
-	slowly := time.NewTicker(rereadEvery)
+	slowly := time.NewTicker(cmp.Or(f.every, rereadEvery))
 	defer slowly.Stop()
 	var watcher *fsnotify.Watcher
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
@@ -11,7 +12,7 @@ import (
 func TestFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "weight")
-	got := follow(t, File{Path: path, Missing: -5})
+	got := follow(t, File{Path: path, Missing: -5, every: time.Hour})
 	want := func(number int, reason string) {
 		t.Helper()
 		v := next(t, got)
@@ -50,7 +51,7 @@ func TestFile(t *testing.T) {
 
 func TestFileWrittenInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weight")
-	got := follow(t, File{Path: path, Missing: 3, Create: true})
+	got := follow(t, File{Path: path, Missing: 3, Create: true, every: time.Hour})
 	if v := next(t, got); v.Result.Value != 3 || v.Reason != "the file holds 3" {
 		t.Errorf("got %+v", v)
 	}
@@ -85,7 +86,7 @@ func TestFileFolderLater(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "later")
 	path := filepath.Join(dir, "weight")
-	got := follow(t, File{Path: path})
+	got := follow(t, File{Path: path, every: 50 * time.Millisecond})
 	if v := next(t, got); v.Result.Value != 0 {
 		t.Errorf("got %+v", v)
 	}

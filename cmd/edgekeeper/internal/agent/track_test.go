@@ -77,7 +77,7 @@ func TestTrack(t *testing.T) {
   track_virtual_server "web" {}`
 	s.tracked(onePool, top, inside)
 	s.start()
-	begun := s.vrrp("MASTER", 95)
+	s.vrrp("MASTER", 95)
 
 	s.touch("a-fails")
 	now := s.vrrp("MASTER", 75)
@@ -98,7 +98,7 @@ func TestTrack(t *testing.T) {
 		t.Errorf("reason %q", now.Reason)
 	}
 	s.write("number", "0")
-	begun = s.vrrp("MASTER", 95)
+	s.vrrp("MASTER", 95)
 
 	s.touch("b-fails")
 	now = s.vrrp("FAULT", 95)
@@ -106,7 +106,19 @@ func TestTrack(t *testing.T) {
 		t.Errorf("reason %q", now.Reason)
 	}
 	s.remove("b-fails")
-	begun = s.vrrp("MASTER", 95)
+	begun := s.vrrp("MASTER", 95)
+
+	// The shifts are of what KV says, where it says something.
+	if err := s.client().Put(t.Context(), "priority/VI_1/lvs1", "150"); err != nil {
+		t.Fatal(err)
+	}
+	if now = s.vrrp("MASTER", 145); now.BasePriority != 150 || now.PriorityFrom != "kv priority/VI_1/lvs1" {
+		t.Errorf("got %+v", now)
+	}
+	if err := s.client().Delete(t.Context(), "priority/VI_1/lvs1"); err != nil {
+		t.Fatal(err)
+	}
+	s.vrrp("MASTER", 95)
 
 	// Another weight, a tracker less and one more: in place.
 	s.touch("a-fails")
@@ -122,8 +134,8 @@ func TestTrack(t *testing.T) {
 		"TRACKER interface nosuch0 DOWN 0", "TRACKER script a DOWN 0", "TRACKER file f 12 0", "TRACKER script a UP 0",
 		"TRACKER file f -200 0", "TRACKER file f 0 0", "TRACKER script b DOWN 0", "TRACKER script b UP 0", "TRACKER script a DOWN 0")
 
-	// A definition that changes keeps its verdict until it speaks.
-	s.tracked(onePool, strings.ReplaceAll(top, "track_script \"b\" {\n", "track_script \"b\" {\n  fall = 3\n"), inside)
+	// A definition that changes keeps its verdict until it speaks, here never.
+	s.tracked(onePool, strings.Replace(top, "  shell =", "  rise  = 2\n  shell = \"sleep 3600\" #", 1), inside)
 	s.hup <- syscall.SIGHUP
 	now = s.vrrp("MASTER", 75)
 	if !now.Since.Equal(begun.Since) {
