@@ -59,6 +59,7 @@ type options struct {
 	noAccept bool
 	loss     instance.LossPolicy
 	up, down time.Duration
+	pace     time.Duration
 	later    uint8 // the priority that SIGHUP sets, and takes back
 }
 
@@ -88,6 +89,7 @@ func (o *options) parse(args []string) error {
 	stepDown := f.Bool("step-down", false, "")
 	f.DurationVar(&o.up, "up-delay", 0, "")
 	f.DurationVar(&o.down, "down-delay", 0, "")
+	f.DurationVar(&o.pace, "pace", 0, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -148,6 +150,7 @@ func runRouter() error {
 	host, err := vip.Open(vip.Config{
 		Name: o.cfg.Name, Interface: netns.Interface, Addresses: o.cfg.Addresses, Excluded: o.cfg.Excluded,
 		VMACs: vmacs, NoAccept: o.noAccept, Routes: o.cfg.Routes, Rules: o.cfg.Rules,
+		ARPInterval: o.pace, NAInterval: o.pace,
 		StateFile: o.state, Logger: log,
 	})
 	if err != nil {
