@@ -32,14 +32,15 @@
 // callback, a lock held by a caller, or a log reader; the slog handler passed in
 // must not block.
 //
-// Order on becoming master: one advert, then the addresses, then the
-// announcements, then OnRole. Where another router may still hold the addresses
+// Order on becoming master: one advert, then the addresses, then the routes and
+// rules that go with them, then the announcements, then OnRole. Where another router may still hold the addresses
 // a claim comes before: an advert, and then the wait for that router's priority 0
 // or for vrrp.Config.ClaimWait. State and role are BACKUP until then, and
 // Status.Claiming is set.
 //
-// Order on leaving for a better router: addresses off, then priority 0, then
-// OnRole. On our own account: priority 0, addresses off, then OnRole.
+// Order on leaving for a better router: rules, routes and addresses off, then
+// priority 0, then OnRole. On our own account: priority 0, rules, routes and
+// addresses off, then OnRole.
 //
 // # The guard
 //

@@ -195,3 +195,56 @@ func TestUntracked(t *testing.T) {
 		t.Errorf("after the stop: %v", got)
 	}
 }
+
+// TestRoutesAsKeepalived: keepalived with the same routes and rules makes the
+// kernel show the same. One thing must be said to it: the scope of a route
+// without a gateway, which we choose as ip-route(8) does.
+func TestRoutesAsKeepalived(t *testing.T) {
+	t.Parallel()
+	a := newPair(t, modes[0]) // two networks, so that both are master
+	b := newPair(t, modes[0])
+	for _, h := range []*netns.Host{a.a, b.b} {
+		h.Run(t, netns.Tool("ip", "addr", "add", "2001:db8::9/64", "dev", "eth0", "nodad"))
+	}
+	// keepalived 2.2.7 does not take the value of ipproto.
+	same := moved
+	same.Rules = slices.Clone(moved.Rules)
+	same.Rules[3] = vrrp.Rule{Priority: 53, To: netip.MustParsePrefix("2001:db8:3::/48"), Table: 100}
+	a.router(t, 200, "-more", movedFile(t, same))
+	b.keepalived(t, 200, `virtual_routes {
+  10.1.0.0/16 via 192.0.2.254 src 192.0.2.100 mtu 1400 advmss 1200
+  10.2.0.0/16 dev eth0 scope link table 100 metric 7
+  blackhole 10.3.0.0/16 table 1000
+  10.4.0.0/16 nexthop via 192.0.2.253 weight 3 nexthop via 192.0.2.252 dev eth0 weight 1
+  10.5.0.0/16 via 203.0.113.1 dev eth0 onlink
+  0.0.0.0/0 via 192.0.2.254 table 100
+  unreachable 10.6.0.0/16
+  prohibit 10.7.0.0/16
+  throw 10.8.0.0/16 table 100
+  2001:db8:1::/48 dev eth0 metric 20
+  blackhole 2001:db8:2::/48
+ }
+ virtual_rules {
+  from 10.0.0.0/8 table 100 priority 50
+  not to 10.9.0.0/16 fwmark 1/0xf iif eth0 table 1000 priority 51
+  from 198.51.100.0/24 prohibit priority 52
+  to 2001:db8:3::/48 table 100 priority 53
+  to 10.10.0.0/16 goto 60 priority 54
+  oif eth0 suppress_prefixlength 0 table 100 priority 60
+ }`)
+	waitHolder(t, 8*time.Second, a.a, theVIP)
+	waitHolder(t, 8*time.Second, b.b, theVIP)
+	count := len(moved.Routes) + len(moved.Rules)
+	netns.Wait(t, 3*time.Second, "routes and rules of both", func() bool { return len(ours(t, a.a)) >= count && len(ours(t, b.b)) >= count })
+	we, they := ours(t, a.a), ours(t, b.b)
+	for _, line := range we {
+		if !slices.Contains(they, line) {
+			t.Errorf("ours only:        %s", line)
+		}
+	}
+	for _, line := range they {
+		if !slices.Contains(we, line) {
+			t.Errorf("keepalived's only: %s", line)
+		}
+	}
+}

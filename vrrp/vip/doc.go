@@ -19,12 +19,28 @@
 // (fib6_add_rt2node in net/ipv6/ip6_fib.c), and the host would lose the subnet
 // together with the virtual address.
 //
+// An address with the same IP and another prefix length or peer on the same
+// device is taken for ours, changed by somebody else: it is replaced on becoming
+// master and when it appears, and removed with ours.
+//
+// # Routes and rules
+//
+// They are installed after the addresses and removed before them, with the
+// protocol RTPROT_KEEPALIVED, and have no lifetime (IPv6 routes could have one,
+// RTA_EXPIRES, which the netlink library does not send). NLM_F_CREATE alone is
+// what adds a route: one of somebody else with the same key stays, and the answer
+// EEXIST to a second addition of ours notifies nobody, so that each renewal can
+// put back what went without a notification, as the IPv4 routes of an interface
+// that was down.
+//
 // # Announcements
 //
 // IPv4: an ARP request with sender and target IP the virtual address and target
 // MAC ff:ff:ff:ff:ff:ff, the form keepalived sends. IPv6: an unsolicited
 // neighbour advertisement to ff02::1 with Override set, Router as the
-// interface's forwarding sysctl says.
+// interface's forwarding sysctl says. With Config.ARPInterval and NAInterval all
+// rounds but the first of a term are sent by a goroutine of Watch, in slots that
+// the shared Pacer gives; what waits is dropped when the term ends.
 //
 // # Virtual MAC address
 //
