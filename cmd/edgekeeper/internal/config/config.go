@@ -46,6 +46,7 @@ type Config struct {
 
 	IPVS           IPVS
 	Instances      []VRRP           // in the order of the files
+	SyncGroups     []SyncGroup      // in the order of the files
 	VirtualServers []discovery.Spec // in the order of the files
 	Trackers       []Tracker        // what the instances track
 	Notify         []Notify         // in the order of the files
@@ -146,7 +147,8 @@ type VRRP struct {
 	ARPInterval, NAInterval time.Duration // between two announcements on an interface
 
 	OwnInterface bool    // the router is at fault while Interface is down
-	Tracks       []Track // what else it depends on
+	Tracks       []Track // what else it depends on, itself or through its group
+	Group        string  // name of its sync group; empty: none
 	// ConflictProbe is the time between questions who else has an address; 0: none.
 	ConflictProbe time.Duration
 }

@@ -137,9 +137,10 @@ func (c *checker) config() *Config {
 		RealServer:  c.realServerAgent(),
 	}
 	cfg.Instances = c.instances()
+	cfg.SyncGroups = c.syncGroups(cfg.Instances)
 	cfg.VirtualServers = c.virtualServers(c.sources())
 	cfg.Trackers = c.tracked()
-	cfg.Notify = c.notify(cfg.Instances)
+	cfg.Notify = c.notify(cfg)
 	cfg.IPVS.Sync = c.connectionSync(cfg)
 	return cfg
 }

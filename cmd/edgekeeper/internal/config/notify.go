@@ -61,14 +61,14 @@ type NotifyMail struct {
 	CACert   string // as in NotifyWebhook
 }
 
-func (c *checker) notify(instances []VRRP) []Notify {
+func (c *checker) notify(cfg *Config) []Notify {
 	var out []Notify
 	for _, b := range c.root.all("notify") {
 		n := Notify{
 			Name: b.label + " " + strconv.Quote(b.second), Events: plain(b.list("events")), Instances: plain(b.list("instances")), States: plain(b.list("states")),
 			Timeout: b.dur("timeout"),
 		}
-		c.audience(b, &n, instances)
+		c.audience(b, &n, cfg)
 		switch b.label {
 		case notifyExec:
 			n.Exec = notifyProgram(b)
@@ -86,7 +86,7 @@ func (c *checker) notify(instances []VRRP) []Notify {
 }
 
 // audience checks which events the target is told.
-func (c *checker) audience(b *block, n *Notify, instances []VRRP) {
+func (c *checker) audience(b *block, n *Notify, cfg *Config) {
 	for _, name := range []string{"events", "instances", "states"} {
 		if b.written(name) && len(b.list(name)) == 0 {
 			b.addf(b.where(name), "%s is empty; leave it out for the default", name)
@@ -96,15 +96,16 @@ func (c *checker) audience(b *block, n *Notify, instances []VRRP) {
 		n.Events = []string{"vrrp"}
 	}
 	for _, l := range b.list("instances") {
-		if !slices.ContainsFunc(instances, func(v VRRP) bool { return v.Router.Name == l.text }) {
-			b.addf(l.at, "instances: there is no vrrp %q", l.text)
+		if !slices.ContainsFunc(cfg.Instances, func(v VRRP) bool { return v.Router.Name == l.text }) &&
+			!slices.ContainsFunc(cfg.SyncGroups, func(g SyncGroup) bool { return g.Name == l.text }) {
+			b.addf(l.at, "instances: there is no vrrp %q, and no sync_group", l.text)
 		}
 	}
 	if b.bad("events") {
 		return
 	}
-	if b.written("states") && !slices.Contains(n.Events, "vrrp") {
-		b.addf(b.where("states"), "states has no effect without \"vrrp\" in events")
+	if b.written("states") && !slices.Contains(n.Events, "vrrp") && !slices.Contains(n.Events, "group") {
+		b.addf(b.where("states"), "states has no effect without \"vrrp\" or \"group\" in events")
 	}
 	if b.written("instances") && !slices.ContainsFunc(n.Events, func(e string) bool { return slices.Contains(vrrpKinds, e) }) {
 		b.addf(b.where("instances"), "instances has no effect without one of %s in events", oneOf(vrrpKinds))

@@ -14,10 +14,10 @@ var (
 )
 
 // EventKinds are the kinds of events that a target may be told.
-var EventKinds = []string{"vrrp", "priority", "trouble", "track", "pool", "server"}
+var EventKinds = []string{"vrrp", "group", "priority", "trouble", "track", "pool", "server"}
 
-// vrrpKinds are those that belong to a VRRP instance.
-var vrrpKinds = []string{"vrrp", "priority", "trouble"}
+// vrrpKinds are those that belong to a VRRP instance or a sync group.
+var vrrpKinds = []string{"vrrp", "group", "priority", "trouble"}
 
 var notifyStates = []string{"MASTER", "BACKUP", "FAULT", "STOP"}
 
@@ -28,13 +28,13 @@ var notifyType = &blockType{
 	doc: "Somebody to tell what happens. Every target is told one event at a time, in order; [operations](operations.md#notifications) has the forms and what becomes of a target that is slow or fails. " +
 		"The first label says which arguments a target takes.",
 	args: []argument{
-		{name: "events", kind: texts, choices: EventKinds, defText: "`[\"vrrp\"]`", doc: "What the target is told. `vrrp`: changes of state; `priority`: changes of priority; `trouble`: a second master, a peer that does not fit, an address taken off; `track`: what an instance tracks goes down, comes up or has another number; `pool`: held, frozen, in panic, without quorum, and the end of it; `server`: a real server goes down, comes up, is drained or leaves."},
-		{name: "instances", kind: texts, defText: "all", doc: "VRRP instances whose `vrrp`, `priority` and `trouble` events count."},
-		{name: "states", kind: texts, choices: notifyStates, defText: "all", doc: "The states whose `vrrp` events count: `[\"MASTER\"]` makes a program keepalived's `notify_master`."},
+		{name: "events", kind: texts, choices: EventKinds, defText: "`[\"vrrp\"]`", doc: "What the target is told. `vrrp`: changes of state; `group`: those of a sync group; `priority`: changes of priority; `trouble`: a second master, a peer that does not fit, an address taken off; `track`: what an instance tracks goes down, comes up or has another number; `pool`: held, frozen, in panic, without quorum, and the end of it; `server`: a real server goes down, comes up, is drained or leaves."},
+		{name: "instances", kind: texts, defText: "all", doc: "VRRP instances and sync groups whose `vrrp`, `group`, `priority` and `trouble` events count."},
+		{name: "states", kind: texts, choices: notifyStates, defText: "all", doc: "The states whose `vrrp` and `group` events count: `[\"MASTER\"]` makes a program keepalived's `notify_master`."},
 		{name: "timeout", kind: duration, def: "10s", lo: second / 10, hi: 600 * second, doc: "Time that one attempt may take. A program is killed then, and its process group with it."},
 		{name: "retries", kind: number, def: "5", lo: 0, hi: 1000, only: onlyNetwork, doc: "Attempts after a failed one, 1 s to 30 s apart. They end early when a newer event of the same object waits."},
 		{name: "command", kind: texts, only: onlyExec, required: true, doc: "The program, an absolute path, and its arguments. There is no shell in between."},
-		{name: "append_arguments", kind: boolean, def: "true", only: onlyExec, doc: "Append keepalived's four arguments of `notify`: `INSTANCE`, name, state, priority."},
+		{name: "append_arguments", kind: boolean, def: "true", only: onlyExec, doc: "Append keepalived's four arguments of `notify`: `INSTANCE` or `GROUP`, name, state, priority (0 for a group)."},
 		{name: "path", kind: text, only: onlyFIFO, required: true, doc: "Absolute path of the pipe. It is made when it is not there."},
 		{name: "url", kind: text, only: onlyWebhook, required: true, doc: "Where to POST, `http://…` or `https://…`."},
 		{name: "header", kind: text, def: "Authorization", only: onlyWebhook, doc: "Header that carries the secret as it is, such as `Bearer …`. Without a secret there is no such header."},

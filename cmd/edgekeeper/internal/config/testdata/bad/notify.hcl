@@ -58,17 +58,17 @@ notify "mail" "y" {
 }
 
 # want: 7:15: command: "on-vrrp" is not an absolute path
-# want: 8:16: instances: there is no vrrp "VI_2"
+# want: 8:16: instances: there is no vrrp "VI_2", and no sync_group
 # want: 9:16: states: "MASTRE" is unknown, must be "MASTER", "BACKUP", "FAULT" or "STOP"
 # want: 10:3: retries is for "webhook" or "mail" targets, this one is "exec"
 # want: 11:15: timeout is "1h", must be from 100ms to 10m
 # want: 14:13: command is empty, it needs a program
 # want: 15:13: events is empty; leave it out for the default
 # want: 18:29: command holds a NUL, which no argument can
-# want: 20:15: states has no effect without "vrrp" in events
-# want: 21:15: instances has no effect without one of "vrrp", "priority" or "trouble" in events
+# want: 20:15: states has no effect without "vrrp" or "group" in events
+# want: 21:15: instances has no effect without one of "vrrp", "group", "priority" or "trouble" in events
 # want: 24:12: path: "run/fifo" is not an absolute path
-# want: 25:13: events: "vrp" is unknown, must be "vrrp", "priority", "trouble", "track", "pool" or "server", did you mean "vrrp"?
+# want: 25:13: events: "vrp" is unknown, must be "vrrp", "group", "priority", "trouble", "track", "pool" or "server", did you mean "vrrp"?
 # want: 27:15: notify "fifo" "x" is already defined at notify.hcl:23:15
 # want: 31:13: url is no http:// or https:// address
 # want: 32:13: header: "X Token" is no name of a header
