@@ -174,7 +174,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 func (a *agent) begin(sources sourceSet) {
 	a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
 	a.setTrackers(a.cfg.Trackers, vrrp.TrackPending)
-	if err := a.routers.set(a.cfg.Instances); err != nil {
+	if err := a.routers.set(a.cfg.Instances, a.cfg.SyncGroups); err != nil {
 		a.fail(err)
 		return
 	}

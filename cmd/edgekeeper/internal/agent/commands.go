@@ -54,8 +54,8 @@ func (a *agent) exists(key string) error {
 	part := strings.Split(key, "/")
 	switch {
 	case part[0] == "priority":
-		if a.routers.find(part[1]) == nil {
-			return fmt.Errorf("no VRRP instance %q", part[1])
+		if len(a.routers.named(part[1])) == 0 {
+			return fmt.Errorf("no VRRP instance %q, and no sync group", part[1])
 		}
 		if part[2] != a.cfg.RouterID && !a.source.shared {
 			return fmt.Errorf("without Consul the priority of %s is set on that director; this one is %s", part[2], a.cfg.RouterID)

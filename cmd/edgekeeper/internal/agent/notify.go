@@ -83,10 +83,10 @@ func audience(n config.Notify) (func(notify.Event) bool, error) {
 		kinds[k] = true
 	}
 	return func(e notify.Event) bool {
-		ofInstance := e.Kind == notify.VRRP || e.Kind == notify.Priority || e.Kind == notify.Trouble
+		ofInstance := e.Kind == notify.VRRP || e.Kind == notify.Group || e.Kind == notify.Priority || e.Kind == notify.Trouble
 		return kinds[e.Kind] &&
 			(!ofInstance || n.Instances == nil || slices.Contains(n.Instances, e.Object)) &&
-			(e.Kind != notify.VRRP || n.States == nil || slices.Contains(n.States, e.State))
+			(e.Kind != notify.VRRP && e.Kind != notify.Group || n.States == nil || slices.Contains(n.States, e.State))
 	}, nil
 }
 

@@ -53,7 +53,7 @@ func (a *agent) take(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := a.routers.set(cfg.Instances); err != nil {
+	if err := a.routers.set(cfg.Instances, cfg.SyncGroups); err != nil {
 		return err
 	}
 	old := a.cfg

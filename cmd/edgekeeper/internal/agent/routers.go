@@ -13,7 +13,6 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
-	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 	"github.com/edgekeeper/edgekeeper/vrrp/vip"
@@ -35,6 +34,7 @@ type router struct {
 	host    Host
 	runner  *instance.Runner
 	lookout Lookout
+	group   *group // nil: none. Its members share stop and done
 	stop    context.CancelFunc
 	done    chan struct{}
 
@@ -67,8 +67,8 @@ func (r *routers) find(name string) *router {
 // set makes the running routers those of the configuration. One whose
 // configuration is as it was, but for what it tracks, goes on without a break;
 // one that differs hands over, stops and starts again. When one cannot start, those of before are put
-// back and the error says why.
-func (r *routers) set(want []config.VRRP) error {
+// back and the error says why. Members of a group start again together.
+func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -76,7 +76,7 @@ func (r *routers) set(want []config.VRRP) error {
 	}
 	var next, leave []*router
 	for _, x := range r.running {
-		if slices.ContainsFunc(want, func(w config.VRRP) bool { return sameRouter(w, x.cfg) }) {
+		if r.staysIn(x, want, groups) {
 			next = append(next, x)
 		} else {
 			leave = append(leave, x)
@@ -84,24 +84,22 @@ func (r *routers) set(want []config.VRRP) error {
 	}
 	ctx := context.WithoutCancel(r.agent.work)
 	stopAll(ctx, leave)
-	var started []*router
-	for _, w := range want {
-		if slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) {
-			continue
-		}
-		x, err := r.start(w)
-		if err != nil {
-			stopAll(ctx, started)
-			return errors.Join(err, r.putBack(leave))
-		}
-		next, started = append(next, x), append(started, x)
+	started, err := r.startAll(slices.DeleteFunc(slices.Clone(want), func(w config.VRRP) bool {
+		return slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name })
+	}), groups)
+	if err != nil {
+		return errors.Join(err, r.putBack(leave))
 	}
+	next = append(next, started...)
 	order := func(x *router) int {
 		return slices.IndexFunc(want, func(w config.VRRP) bool { return w.Router.Name == x.cfg.Router.Name })
 	}
 	slices.SortFunc(next, func(a, b *router) int { return order(a) - order(b) })
 	for _, x := range next {
 		x.tracks = want[order(x)].Tracks
+		if i := slices.IndexFunc(groups, func(g config.SyncGroup) bool { return g.Name == x.cfg.Group }); x.group != nil && i >= 0 {
+			x.group.notes = groups[i].Notes
+		}
 	}
 	adjust(next, want)
 	r.running = next
@@ -120,28 +118,31 @@ func sameRouter(a, b config.VRRP) bool {
 // refused. One that does not start ends the director: it must not go on without
 // an address that it should hold.
 func (r *routers) putBack(stopped []*router) error {
-	var errs []error
-	for i, old := range r.running {
-		if !slices.Contains(stopped, old) {
-			continue
-		}
+	var want []config.VRRP
+	var groups []config.SyncGroup
+	for _, old := range stopped {
 		cfg := old.cfg
 		cfg.Tracks = old.tracks
-		x, err := r.start(cfg)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		want = append(want, cfg)
+		if old.group != nil {
+			groups = append(groups, old.group.cfg)
 		}
-		r.running[i] = x
 	}
-	if err := errors.Join(errs...); err != nil {
+	again, err := r.startAll(want, groups)
+	if err != nil {
 		r.agent.fail(err)
 		return err
+	}
+	for i, old := range r.running {
+		if j := slices.IndexFunc(again, func(x *router) bool { return x.cfg.Router.Name == old.cfg.Router.Name }); j >= 0 {
+			r.running[i] = again[j]
+		}
 	}
 	return nil
 }
 
-func (r *routers) start(cfg config.VRRP) (*router, error) {
+// open makes a router, which does not run yet.
+func (r *routers) open(cfg config.VRRP) (*router, error) {
 	a, name := r.agent, cfg.Router.Name
 	host, err := a.opts.Platform.OpenHost(cfg, filepath.Join(AddressFolder(a.cfg.StateDir), url.PathEscape(name)+vip.StateSuffix), a.log)
 	if err != nil {
@@ -166,18 +167,8 @@ func (r *routers) start(cfg config.VRRP) (*router, error) {
 	if err != nil {
 		return nil, errors.Join(err, host.Close())
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(a.work))
-	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, stop: stop, done: make(chan struct{}), tracks: cfg.Tracks, faults: faults}
+	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, tracks: cfg.Tracks, faults: faults}
 	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
-	go func() {
-		defer close(x.done)
-		err := errors.Join(runner.Run(ctx), host.Close())
-		if err != nil && ctx.Err() == nil {
-			a.post(a.work, func() { a.fail(fmt.Errorf("vrrp %s: %w", name, err)) })
-		} else if err != nil {
-			a.event("vrrp", name, "stopped with an error: "+err.Error())
-		}
-	}()
 	return x, nil
 }
 
@@ -192,10 +183,7 @@ func (a *agent) role(name string, role instance.Role) {
 func (r *routers) priorities() {
 	a := r.agent
 	for _, x := range r.list() {
-		base, from := x.cfg.Router.Priority, "config"
-		if o, ok := a.overrides.Priorities[discovery.RouterKey{Instance: x.cfg.Router.Name, RouterID: a.cfg.RouterID}]; ok {
-			base, from = o.Value, "kv "+o.Key
-		}
+		base, from := a.basePriority(x)
 		shifts, words, faults := a.effects(x.tracks)
 		x.setFaults(faults)
 		want, why := vrrp.EffectivePriority(base, shifts...), from+words
@@ -228,7 +216,7 @@ const handoverTime = 1500 * time.Millisecond
 // then stops them; a router that nobody takes over from stops all the same.
 func stopAll(ctx context.Context, all []*router) {
 	var wg sync.WaitGroup
-	for _, x := range all {
+	for _, x := range units(all) {
 		wg.Go(func() {
 			short, cancel := context.WithTimeout(ctx, handoverTime)
 			defer cancel()
@@ -245,15 +233,13 @@ func stopAll(ctx context.Context, all []*router) {
 func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, error) {
 	all := a.routers.list()
 	if name != "" {
-		x := a.routers.find(name)
-		if x == nil {
-			return nil, fmt.Errorf("%w: no VRRP instance %q", control.ErrBadRequest, name)
+		if all = a.routers.named(name); len(all) == 0 {
+			return nil, fmt.Errorf("%w: no VRRP instance %q, and no sync group", control.ErrBadRequest, name)
 		}
-		all = []*router{x}
 	}
 	out := []control.Handover{}
-	for _, x := range all {
-		instanceName, begin := x.cfg.Router.Name, time.Now()
+	for _, x := range units(all) {
+		instanceName, begin := x.unit(), time.Now()
 		err := x.runner.Handover(ctx, 0)
 		if errors.Is(err, instance.ErrNotMaster) {
 			if name == "" {
@@ -264,7 +250,7 @@ func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, 
 		if err != nil {
 			return out, fmt.Errorf("hand over %s: %w; this director remains master", instanceName, err)
 		}
-		out = append(out, control.Handover{Instance: instanceName, To: x.runner.Status().Master.String(), Seconds: time.Since(begin).Seconds()})
+		out = append(out, control.Handover{Instance: instanceName, To: a.routers.handedTo(x), Seconds: time.Since(begin).Seconds()})
 	}
 	if len(out) == 0 {
 		return out, fmt.Errorf("%w: this director is master of nothing", control.ErrBadRequest)
@@ -276,7 +262,7 @@ func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, 
 func (x *router) status() control.Router {
 	s := x.runner.Status()
 	out := control.Router{
-		Name: s.Name, Interface: x.cfg.Interface, VMACs: vmacStatus(x.cfg), NoAccept: x.cfg.NoAccept, VRID: s.VRID, Version: uint8(s.Version),
+		Name: s.Name, Group: x.cfg.Group, Interface: x.cfg.Interface, VMACs: vmacStatus(x.cfg), NoAccept: x.cfg.NoAccept, VRID: s.VRID, Version: uint8(s.Version),
 		State: s.State.String(), Reason: s.Reason.String(), Since: s.Since,
 		Priority: s.Priority, ConfigPriority: s.ConfigPriority, BasePriority: x.priorityBase, PriorityFrom: x.priorityFrom,
 		MasterPriority: s.MasterPriority, AdvertIntervalMS: s.Interval.Milliseconds(), MasterDownMS: s.MasterDown.Milliseconds(),

@@ -31,6 +31,7 @@ func (a *agent) snapshot() control.Snapshot {
 	for _, r := range a.rejected {
 		s.KV.Rejected = append(s.KV.Rejected, r.String())
 	}
+	s.Groups = a.groupStatus()
 	for _, x := range a.routers.list() {
 		status := x.status()
 		status.Tracks = a.trackStatus(x.tracks)

@@ -23,6 +23,7 @@ type Snapshot struct {
 
 	Config   ConfigStatus   `json:"config"`
 	VRRP     []Router       `json:"vrrp"`
+	Groups   []SyncGroup    `json:"sync_groups,omitempty"`
 	Trackers []Tracker      `json:"trackers,omitempty"`
 	Pools    []Pool         `json:"pools"`
 	IPVS     IPVS           `json:"ipvs"`
@@ -56,6 +57,7 @@ type ConfigStatus struct {
 // Router is one VRRP instance.
 type Router struct {
 	Name      string    `json:"name"`
+	Group     string    `json:"sync_group,omitempty"`
 	Interface string    `json:"interface"`
 	VRID      uint8     `json:"virtual_router_id"`
 	Version   uint8     `json:"version"`

@@ -51,6 +51,7 @@ func TestVRRP(t *testing.T) {
 	r := metrics.New(func(context.Context) (control.Snapshot, error) {
 		return control.Snapshot{
 			VRRP:     []control.Router{eventful()},
+			Groups:   []control.SyncGroup{{Name: "edge", State: "MASTER"}},
 			Trackers: []control.Tracker{{Name: "file x", State: "up", Value: new(-5), Changes: 3}, {Name: "script y", State: "down", Changes: 1}},
 			Process: control.Process{
 				RealtimeError: "not permitted", LockMemory: true, LockedBytes: 80 << 20, GCCycles: 12,

@@ -85,6 +85,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, r := range s.VRRP {
 		e.router(r)
 	}
+	for _, g := range s.Groups {
+		e.group(g)
+	}
 	e.guardian(s.Guardian)
 	e.process(s.Process)
 	for _, t := range s.Trackers {

@@ -12,6 +12,7 @@ type Kind uint8
 // The kinds of events.
 const (
 	VRRP     Kind = iota // a VRRP instance changed its state
+	Group                // a sync group did
 	Priority             // the priority of a VRRP instance changed
 	Trouble              // a VRRP instance sees something wrong: a second master, a peer that does not fit
 	Pool                 // a pool is held, in panic, frozen or without quorum, or no longer
@@ -21,6 +22,7 @@ const (
 
 var kinds = []struct{ name, word string }{
 	VRRP:     {"vrrp", "INSTANCE"},
+	Group:    {"group", "GROUP"},
 	Priority: {"priority", "INSTANCE"},
 	Trouble:  {"trouble", "TROUBLE"},
 	Pool:     {"pool", "VS"},
@@ -37,7 +39,7 @@ func (k Kind) String() string {
 }
 
 // Word is the first argument of a script and the first word of a FIFO's line:
-// INSTANCE, as keepalived has it, and VS and RS for virtual and real servers.
+// INSTANCE and GROUP, as keepalived has them, and VS and RS for virtual and real servers.
 func (k Kind) Word() string {
 	if int(k) < len(kinds) {
 		return kinds[k].word
@@ -67,7 +69,7 @@ type Event struct {
 	Aspect   string
 	State    string // the new state, such as MASTER or DOWN
 	Previous string // the state before; empty when there was none
-	Priority uint8  // of the VRRP instance, else 0
+	Priority uint8  // of the VRRP instance, else 0; of a group 0, as keepalived has it
 	Reason   string // one sentence
 	RouterID string // of this director
 }

@@ -28,7 +28,7 @@ const pipeTime = 200 * time.Millisecond
 // left alone.
 type Exec struct {
 	Command []string // program (an absolute path) and arguments
-	// Arguments appends keepalived's four: INSTANCE, name, state, priority. For
+	// Arguments appends keepalived's four: INSTANCE or GROUP, name, state, priority. For
 	// other events than those of VRRP the first is the kind's Word.
 	Arguments bool
 }

@@ -14,6 +14,7 @@ import (
 // notify_fifo:
 //
 //	INSTANCE "VI_1" MASTER 100
+//	GROUP "edge" MASTER 0
 //	VS "web" QUORUM_LOST 0
 //	RS "web 10.0.0.1:80" DOWN 0
 //

@@ -164,7 +164,7 @@ func ipvs(i control.IPVS) string {
 		state, ops, i.Drift, i.Adopted.Services, i.Adopted.Servers)
 }
 
-// Routers writes the VRRP instances.
+// Routers writes the VRRP instances and the sync groups.
 func Routers(w io.Writer, s control.Snapshot) error {
 	t := table(w, "VRRP", "STATE", "SINCE", "PRIORITY", "ADDRESS", "HELD", "LEASE", "MASTER HEARD", "REASON")
 	for _, r := range s.VRRP {
@@ -191,7 +191,10 @@ func Routers(w io.Writer, s control.Snapshot) error {
 			t.row(r.Name, r.State, age(s.At, r.Since), priority(r), "-", "-", r.Lease, heard(r), r.Reason)
 		}
 	}
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return groups(w, s)
 }
 
 func heard(r control.Router) string {

@@ -30,6 +30,10 @@ func troubled() control.Snapshot {
 		}
 	}
 	return control.Snapshot{
+		Groups: []control.SyncGroup{{
+			Name: "edge", Instances: []string{"VI_1", "VI_2"}, State: "MASTER", Since: now.Add(-time.Minute), Reason: "VI_1: no advert from anybody for 3.609 s",
+			Notes: []string{"it has one member only"},
+		}},
 		Trackers: []control.Tracker{
 			{Name: "file maintenance", State: "up", Value: new(-10), Since: now.Add(-time.Hour), Reason: "the file holds -10"},
 			{Name: "interface eth1", State: "up", Since: now.Add(-time.Minute), Reason: "interface eth1 is up"},
