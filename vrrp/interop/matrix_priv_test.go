@@ -230,10 +230,21 @@ func row(t *testing.T, m mode, theirs bool, wire *wire) {
 	if theirs {
 		ours, kd = y, x
 	}
+	conflict := false
 	for _, trouble := range status(t, ours.proc).Troubles {
-		if k := trouble.Kind.String(); k != "second-master" && k != "late" && (k != "replay" || m.auth != "ah") {
+		k := trouble.Kind.String()
+		// A stopped keepalived leaves the address on its host, whose kernel answers
+		// for it: as the next master we must find that out.
+		if theirs && k == "address-conflict" {
+			conflict = true
+			continue
+		}
+		if k != "second-master" && k != "late" && (k != "replay" || m.auth != "ah") {
 			t.Errorf("trouble with keepalived: %s: %s", k, trouble.Detail)
 		}
+	}
+	if theirs && !conflict && !t.Failed() {
+		t.Error("the address that the stopped keepalived left on its host was not found")
 	}
 	// All routers of an AH group count with one sequence. Two masters that did
 	// not hear each other have both counted on, and the first adverts after that

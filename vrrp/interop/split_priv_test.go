@@ -117,11 +117,7 @@ func TestConflict(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			m := modes[0]
-			if tt.v6 {
-				m = modes[7]
-			}
-			p := newPair(t, m)
+			p := newPair(t, newMode(map[bool]int{false: 2, true: 3}[tt.v6], tt.v6, false, "none"))
 			ours := p.router(t, 100, "-probe", tt.probe)
 			waitHolder(t, 6*time.Second, p.a, p.vip)
 			ours.WaitOutput(t, "role MASTER", time.Second)
