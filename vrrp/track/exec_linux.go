@@ -66,29 +66,44 @@ func (s Script) process(ctx context.Context, report func(outcome)) <-chan struct
 			report(result(err, text))
 		case <-timeout.C:
 			report(outcome{reason: "no result within " + s.Timeout.String(), output: text.text()})
-			end(cmd.Process.Pid, ended, termTime)
+			end(ctx, cmd.Process.Pid, ended, termTime)
 		case <-ctx.Done():
 			report(outcome{reason: "stopped"})
-			end(cmd.Process.Pid, ended, stopTime)
+			end(ctx, cmd.Process.Pid, ended, stopTime)
 		}
 	}()
 	return done
 }
 
 // end ends a process group: TERM, some time, KILL. It returns when its leader is
-// gone; meanwhile no other run begins.
-func end(pid int, ended <-chan error, after time.Duration) {
+// gone, before which no other run begins; when ctx is done it hurries, and gives
+// up on one that even KILL does not end because it waits for a dead disk.
+func end(ctx context.Context, pid int, ended <-chan error, after time.Duration) {
 	_ = syscall.Kill(-pid, syscall.SIGTERM) // gone already: fine
+	hurry := ctx.Done()
+	if ctx.Err() != nil {
+		hurry = nil // it has after, which is short
+	}
 	gone := false
 	select {
 	case <-ended:
 		gone = true
 	case <-time.After(after):
+	case <-hurry:
 	}
 	// Also when TERM has ended the leader: what it started may still run.
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
-	if !gone {
-		<-ended
+	if gone {
+		return
+	}
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
 	}
 }
 

@@ -258,6 +258,25 @@ func TestScriptStop(t *testing.T) {
 	}
 }
 
+// TestScriptHopeless: the end of Run does not wait for a process that nothing
+// ends.
+func TestScriptHopeless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		begin, never := time.Now(), make(chan error)
+		time.AfterFunc(10*time.Second, cancel)
+		end(ctx, 1<<30, never, termTime) // no such process group
+		if took := time.Since(begin); took != 10*time.Second+stopTime {
+			t.Errorf("gave up after %s", took)
+		}
+		begin = time.Now()
+		end(ctx, 1<<30, never, stopTime)
+		if took := time.Since(begin); took != 2*stopTime {
+			t.Errorf("at the stop gave up after %s", took)
+		}
+	})
+}
+
 func TestScriptUser(t *testing.T) {
 	v := next(t, follow(t, Script{Command: shell("true"), User: "no-such-user-here", Interval: time.Hour, Timeout: time.Second}))
 	wantState(t, v, vrrp.TrackDown, "look up user")

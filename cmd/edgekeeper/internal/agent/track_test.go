@@ -58,7 +58,7 @@ func (s *site) tracker(name string) control.Tracker {
 }
 
 func (s *site) script(name string) string {
-	return fmt.Sprintf("track_script %q {\n  shell = \"test ! -e %s/%s-fails || { echo it fails; exit 4; }\"\n  interval = \"30ms\"\n  timeout = \"10s\"\n}\n", name, s.dir, name)
+	return fmt.Sprintf("track_script %q {\n  shell = \"test ! -e %s/%s-fails || { echo it fails; exit 4; }\"\n  interval = \"30ms\"\n  timeout = \"10m\"\n}\n", name, s.dir, name)
 }
 
 // TestTrack: shifts add up, a fault takes the role, what is tracked can change
