@@ -12,7 +12,7 @@ func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
 	switch {
 	case !lower:
 		m.preemptAt = time.Time{}
-	case now.Before(m.yieldUntil), m.cfg.NoPreempt:
+	case now.Before(m.yieldUntil), m.cfg.NoPreempt && m.priority != PriorityOwner:
 	case m.cfg.PreemptDelay > 0:
 		if m.preemptAt.IsZero() {
 			m.preemptAt = now.Add(m.cfg.PreemptDelay)
@@ -25,12 +25,17 @@ func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
 		m.heardLower(now, ev)
 		return
 	}
+	m.follow(now, ev)
+}
+
+// follow accepts the advert that arrived at then.
+func (m *Machine) follow(then time.Time, ev Received) {
 	m.master, m.masterPriority = ev.Source, ev.Priority
 	m.lower = Received{}
 	if m.cfg.Version == V3 {
 		m.interval = ev.Interval // RFC 9568 section 6.4.2 (j): the master's interval counts
 	}
-	m.restart(now)
+	m.restart(then)
 }
 
 // heardLower notes a master that is not accepted. The timer goes on: when it
@@ -90,7 +95,8 @@ func (m *Machine) whyTakeOver(now time.Time) Reason {
 
 // setPriority moves a running master-down timer by the difference of the
 // skews, as keepalived does; a master tells its new priority with its next
-// advert.
+// advert. A backup that was about to take over from a lower master, and now is
+// not better than that one any more, accepts the advert that it last refused.
 func (m *Machine) setPriority(priority uint8) {
 	if m.cfg.Priority == PriorityOwner {
 		return
@@ -101,4 +107,7 @@ func (m *Machine) setPriority(priority uint8) {
 		m.down = m.down.Add(v.Skew(m.interval, priority) - v.Skew(m.interval, m.priority))
 	}
 	m.priority = priority
+	if m.state == Backup && !m.Claiming() && m.lower.Source.IsValid() && m.lower.Priority >= priority {
+		m.follow(m.lowerAt, m.lower)
+	}
 }

@@ -27,7 +27,8 @@ type Config struct {
 	// the master counts as down, 1 to 100. Default 3. All routers of a virtual
 	// router should agree on it.
 	DownMultiplier int
-	// NoPreempt leaves a working master of lower priority in its role.
+	// NoPreempt leaves a working master of lower priority in its role. The owner
+	// of the addresses takes the role back all the same (RFC 9568 section 6.1).
 	NoPreempt bool
 	// PreemptDelay is how long a master of lower priority is left in its role
 	// after it was first heard, at most 1000 s. Default 0. Not with NoPreempt.

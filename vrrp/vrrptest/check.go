@@ -17,37 +17,86 @@ func (s *sim) violate(format string, args ...any) {
 	}
 }
 
+// check runs after every event.
+func (s *sim) check() {
+	s.checkHolders()
+	if s.takeover.by != 0 && s.now > s.takeover.by {
+		s.violate("nobody has replaced the lost master by %s", s.takeover.by)
+	}
+	if s.served {
+		for _, r := range s.routers {
+			if r.master || r.claiming() {
+				return
+			}
+		}
+		for _, r := range s.routers {
+			if r.running() && !r.failed {
+				s.violate("there is no master %s after the calm began", s.now-s.calmAt)
+				return
+			}
+		}
+	}
+}
+
+// checkEnter: r changes its state.
+func (s *sim) checkEnter(r *router, e vrrp.Enter) {
+	if s.quiet {
+		s.violate("%s becomes %s, and nothing has happened: %s", r.name, e.State, e.Reason)
+	}
+	why := e.Reason
+	switch why.Cause {
+	case vrrp.CauseHigherPriority:
+		if why.PeerPriority <= r.priority {
+			s.violate("%s with priority %d yields to priority %d", r.name, r.priority, why.PeerPriority)
+		}
+	case vrrp.CauseHigherAddress:
+		if why.PeerPriority != r.priority || !r.source.Less(why.Peer) {
+			s.violate("%s with priority %d yields to %s with %d", r.name, r.priority, why.Peer, why.PeerPriority)
+		}
+	default:
+	}
+}
+
 // checkLate: a master whose last advert is old enough for somebody else to have
 // taken over does not send another. decided is when its machine decided: a
 // process stopped between the decision and the send cannot know better.
 func (s *sim) checkLate(r *router, decided time.Duration) {
-	if age := decided - r.sent; age >= s.replacedAfter {
+	if age := decided - r.sentLocal; age >= r.replacedAfter {
 		s.violate("%s sent an advert %s after its last one and did not elect again", r.name, age)
 	}
 }
 
 // checkTakeover: r becomes master.
 func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
-	v := s.site
+	now := s.local(r)
 	switch why.Cause {
 	case vrrp.CauseLowerMaster:
 		s.checkClaim(r, why)
-		if r.cfg.NoPreempt {
+		if !r.preempts() {
 			s.violate("%s preempted against NoPreempt", r.name)
 		}
-		if s.now-r.lowerAt < r.cfg.PreemptDelay {
-			s.violate("%s preempted %s after it first heard the lower master; the delay is %s", r.name, s.now-r.lowerAt, r.cfg.PreemptDelay)
+		// A claim that runs goes on when the priority changes: the other has yielded.
+		if why.PeerPriority >= r.priority && (r.ranked == 0 || s.now-r.ranked > s.interval) {
+			s.violate("%s with priority %d preempted priority %d", r.name, r.priority, why.PeerPriority)
+		}
+		if now-r.lowerLocal < r.cfg.PreemptDelay {
+			s.violate("%s preempted %s after it first heard the lower master; the delay is %s", r.name, now-r.lowerLocal, r.cfg.PreemptDelay)
 		}
 	case vrrp.CauseSilence:
 		// A change of priority moves the running timer by the difference of the
 		// skews, in both directions; the shortest is that of priority 254.
-		least := v.Version.MasterDown(v.Interval, v.DownMultiplier, vrrp.PriorityMax)
-		if waited := s.now - r.accepted; r.fresh && r.runsSince <= r.accepted && waited < least {
+		p := max(vrrp.PriorityMax, r.cfg.Priority)
+		if r.ranked == 0 {
+			p = r.priority
+		}
+		least := r.cfg.Version.MasterDown(r.interval, r.cfg.DownMultiplier, p)
+		if waited := now - r.acceptedLocal; r.fresh && r.runsSince <= r.acceptedAt && waited < least {
 			s.violate("%s took over %s after it accepted an advert; the shortest master-down time is %s", r.name, waited, least)
 		}
 		s.checkSilent(r, why)
 	case vrrp.CauseResigned:
 		s.checkClaim(r, why)
+		s.checkResigned(r, why)
 	case vrrp.CauseOwner:
 	default:
 		s.violate("%s became master because of %q", r.name, why)
@@ -55,46 +104,68 @@ func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
 }
 
 // checkSilent: the silent master was stopped or killed after an advert that r
-// heard. Its address must be gone, when the lease is shorter than r's timer.
+// heard. Its address must be gone, when its lease, by its clock, is shorter than
+// r's timer, by r's.
 func (s *sim) checkSilent(r *router, why vrrp.Reason) {
-	if s.leaseTime == 0 {
-		return
-	}
 	for _, old := range s.routers {
-		if old == r || old.source != why.Peer || old.running() || !r.fresh {
+		if old == r || old.leaseTime == 0 || old.source != why.Peer || old.running() || !r.fresh || old.drifted >= r.acceptedAt {
 			continue
 		}
-		down := s.site.Version.MasterDown(s.site.Interval, s.site.DownMultiplier, r.priority)
+		down := r.cfg.Version.MasterDown(r.interval, r.cfg.DownMultiplier, r.priority)
 		heardLast := r.heardSeq[old.id] == old.seq && old.rest == nil
-		if heardLast && vrrp.LeaseEnd(s.leaseTime) < down && s.now-r.accepted >= down && old.holds(s.now) {
+		in := lasts(old.lag+vrrp.LeaseEnd(old.leaseTime), old.clock.ppm) < lasts(down, r.clock.ppm)
+		if heardLast && in && s.local(r)-r.acceptedLocal >= down && r.drifted < r.acceptedAt && old.holds(s.now) && old.held&r.list != 0 {
 			s.violate("%s takes over from %s, which is silent and still holds the address", r.name, old.name)
 		}
 	}
 }
 
-// checkHolders: two running routers that hear each other do not hold the
-// address together at all when the one that took it knew that somebody might
-// hold it (strict); else not for longer than an advert takes.
-func (s *sim) checkHolders() {
-	for i, a := range s.routers {
-		if !a.running() || a.failed || !a.holds(s.now) {
-			for j := range s.routers {
-				s.together[i][j], s.together[j][i] = 0, 0
-			}
-			continue
+// checkResigned: the master died or stopped and priority 0 was said for it. Then
+// its address is off: a guardian takes it off first, and a process that stops
+// does it before anybody's skew has passed, unless it is held up.
+func (s *sim) checkResigned(r *router, why vrrp.Reason) {
+	for _, old := range s.routers {
+		if old != r && old.source == why.Peer && !old.alive() && old.holds(s.now) && old.guard.kept && !old.guard.runs && !old.resigned && s.settled(r) {
+			s.violate("%s succeeds %s, which is dead, has resigned and still holds the address", r.name, old.name)
 		}
-		for j := range i {
-			b := s.routers[j]
-			if !b.running() || !b.holds(s.now) || !s.lan.perfect(i, j) || !s.lan.perfect(j, i) {
+	}
+}
+
+// checkHolders: two running routers that hear each other do not hold an address
+// together at all when the one that took it knew that somebody might hold it
+// (strict); else not for longer than the advert that tells takes, and its answer.
+// Where both had it before they heard each other, or where masters do not answer
+// lower ones, that is the next advert.
+func (s *sim) checkHolders() {
+	n := 0
+	for _, r := range s.routers {
+		if r.held != 0 && r.running() && !r.failed && r.holds(s.now) {
+			n++
+		}
+	}
+	if n < 2 && s.pairs == 0 {
+		return
+	}
+	s.pairs = 0
+	for i, a := range s.routers {
+		holds := a.running() && !a.failed && a.holds(s.now)
+		for j, b := range s.routers[:i] {
+			if !holds || a.held&b.held == 0 || !b.running() || b.failed || !b.holds(s.now) ||
+				!s.lan.perfect(i, j) || !s.lan.perfect(j, i) || !a.hears(b) || !b.hears(a) {
 				s.together[i][j] = 0
 				continue
 			}
+			s.pairs++
 			if s.together[i][j] == 0 {
 				s.together[i][j] = s.now
 				s.checkStrict(a, b)
 			}
 			since := max(s.together[i][j], s.lan.changed, s.ranked, a.runsSince, b.runsSince)
-			if limit := s.site.Interval + 3*s.lan.delayMax + slack; s.now-since > limit {
+			limit := 2*s.lan.delayMax + slack
+			if !s.lan.whole || s.site.NoLowerAnswer || a.cfg.NoLowerAnswer || b.cfg.NoLowerAnswer || s.together[i][j] != max(a.tookAt, b.tookAt) || since != s.together[i][j] {
+				limit += lasts(s.interval, s.slowest()) + s.lan.delayMax
+			}
+			if s.now-since > limit {
 				s.violate("%s and %s hear each other and both hold the address since %s", a.name, b.name, since)
 			}
 		}
@@ -107,7 +178,7 @@ func (s *sim) checkHolders() {
 func (s *sim) settled(routers ...*router) bool {
 	calm := s.lan.changed
 	for _, r := range routers {
-		if r.stopped {
+		if r.stopped || r.alive() && s.lan.delayMax > r.cfg.Interval/20 {
 			return false
 		}
 		calm = max(calm, r.runsSince)
@@ -118,7 +189,7 @@ func (s *sim) settled(routers ...*router) bool {
 	if len(routers) == len(s.routers) {
 		calm = max(calm, s.faulted)
 	}
-	return s.lan.whole && s.now >= calm+4*s.site.Interval
+	return s.lan.whole && s.now >= calm+lasts(4*s.interval, s.slowest())
 }
 
 // checkClaim: between two of these routers a claim costs a round trip. r takes
@@ -126,12 +197,12 @@ func (s *sim) settled(routers ...*router) bool {
 // yields right after it took over is excused: its adverts follow each other as
 // those that begin a handover.
 func (s *sim) checkClaim(r *router, why vrrp.Reason) {
-	if !s.settled(s.routers...) {
+	if s.foreign || !s.settled(s.routers...) {
 		return
 	}
 	for _, old := range s.routers {
 		waited := s.now - old.leftAt
-		if old.leftAt-old.tookAt < s.site.Interval {
+		if old.leftAt-old.tookAt < s.interval {
 			continue
 		}
 		if old.source == why.Peer && old.left.Peer == r.source && waited > 2*s.lan.delayMax && waited < s.site.ClaimWait() {
@@ -146,13 +217,15 @@ func (s *sim) checkClaim(r *router, why vrrp.Reason) {
 // Excused are takeovers that do not wait: two backups of a dead or stopped
 // master may succeed it in the same moment, and one of them gives way to the
 // first advert it hears. Excused is too when a router stops during the claim: if
-// two claim, its priority 0 seems to answer both.
+// two claim, its priority 0 seems to answer both. And keepalived does not claim:
+// its first advert comes when it has the address.
 func (s *sim) checkStrict(a, b *router) {
 	if a.tookAt < b.tookAt {
 		a, b = b, a
 	}
-	during := s.now-s.faulted < s.site.ClaimWait()
-	if a.tookAt != s.now || during || !s.settled(a, b) {
+	during := s.now-s.faulted < lasts(s.site.ClaimWait(), s.slowest())
+	unheard := b.foreign && s.now-b.tookAt <= s.lan.delayMax
+	if a.foreign || unheard || a.tookAt != s.now || during || !s.settled(a, b) {
 		return
 	}
 	strict := false
@@ -170,41 +243,57 @@ func (s *sim) checkStrict(a, b *router) {
 	}
 }
 
-// slack is for timers rounded to the nanosecond.
-const slack = time.Millisecond
-
 // checkCalm: after the bound there is one master, and it is the right one.
 func (s *sim) checkCalm() {
-	var masters, running []*router
-	best := uint8(0)
-	for _, r := range s.routers {
-		if !r.running() || r.failed {
-			continue
-		}
-		running = append(running, r)
-		best = max(best, r.priority)
-		if r.state() == vrrp.Master {
-			masters = append(masters, r)
-		}
+	if s.violation != nil {
+		return
 	}
-	if len(running) == 0 {
+	var m *router
+	masters, running := 0, 0
+	for _, r := range s.routers {
+		if r.running() && !r.failed {
+			running++
+			if r.state() == vrrp.Master {
+				m = r
+				masters++
+			}
+		}
+		s.checkCounters(r)
+	}
+	if s.flow.sent != s.flow.arrived+uint64(len(s.wire)) {
+		s.violate("%d adverts sent, %d arrived, %d on their way", s.flow.sent, s.flow.arrived, len(s.wire))
+	}
+	if running == 0 {
 		return
 	}
 	s.report.Calms++
-	if len(masters) != 1 {
-		s.violate("%d masters of %d routers %s after the calm began", len(masters), len(running), s.now-s.lan.changed)
+	if masters != 1 {
+		s.violate("%d masters of %d routers %s after the calm began", masters, running, s.now-s.calmAt)
 		return
 	}
-	m := masters[0]
-	if !m.holds(s.now) {
+	if !m.holds(s.now) || m.held != m.list {
 		s.violate("%s is master and does not hold the address", m.name)
 	}
-	if !s.site.NoPreempt && m.priority != best {
-		s.violate("%s is master with priority %d; there is a router with %d", m.name, m.priority, best)
-	}
-	for _, r := range running {
-		if r != m && r.holds(s.now) {
+	for _, r := range s.routers {
+		if r == m || !r.running() || r.failed {
+			continue
+		}
+		if r.preempts() && m.priority < r.priority {
+			s.violate("%s is master with priority %d; there is a router with %d", m.name, m.priority, r.priority)
+		}
+		if r.holds(s.now) {
 			s.violate("%s holds the address, %s is master", r.name, m.name)
 		}
+	}
+}
+
+// checkCounters: every term as master that began has ended, but the present one.
+func (s *sim) checkCounters(r *router) {
+	now := uint64(0)
+	if r.master {
+		now = 1
+	}
+	if r.alive() && r.toMaster != r.fromMaster+now {
+		s.violate("%s became master %d times and left that %d times", r.name, r.toMaster, r.fromMaster)
 	}
 }

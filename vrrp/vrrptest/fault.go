@@ -13,6 +13,8 @@ func (s *sim) fault() {
 	}
 	s.report.Faults++
 	rng := s.rng
+	quiet := s.quiet
+	s.quiet, s.served, s.takeover.by = false, false, 0
 	r := s.routers[rng.IntN(len(s.routers))]
 	if rng.IntN(2) == 0 { // the master is where it hurts
 		for _, x := range s.routers {
@@ -21,57 +23,158 @@ func (s *sim) fault() {
 			}
 		}
 	}
-	kind := rng.IntN(12)
-	if kind < 10 {
+	// A settled master, whose loss the others must make up for in time.
+	lost := quiet && r.master && r.running() && !r.handingOver() && s.now-r.tookAt > s.interval
+	kind := rng.IntN(20)
+	if kind < 17 {
 		s.faulted = s.now
 	}
 	switch kind {
 	case 0, 1, 2:
 		s.lan.storm(rng, s.now, s.site.Interval, len(s.routers))
-		s.trace(nil, "LAN: loss %.2f, duplicates %.2f, delay up to %s, cuts %v", s.lan.loss, s.lan.duplicate, s.lan.delayMax, s.lan.cut)
+		s.trace(nil, "LAN: loss %.2f, duplicates %.2f, delay up to %s, cut %v", s.lan.loss, s.lan.duplicate, s.lan.delayMax, s.lan.cuts())
 	case 3:
-		s.lan.heal(s.now, s.delay)
+		s.heal()
 		s.trace(nil, "LAN healed")
 	case 4, 5:
 		if r.running() {
-			s.stop(r, time.Duration(rng.Int64N(int64(8*s.site.Interval))))
+			s.stop(r, s.upTo(8*s.site.Interval))
 		}
 	case 6:
 		if r.running() {
-			r.pauseIn, r.pauseFor = 1+rng.IntN(3), time.Duration(rng.Int64N(int64(8*s.site.Interval)))
+			r.pauseIn, r.pauseFor = 1+rng.IntN(3), s.upTo(8*s.site.Interval)
 		}
-	case 7:
-		if r.alive() {
-			s.kill(r)
-		} else {
-			s.start(r)
-		}
-	case 8:
-		if r.running() {
-			s.trace(r, "stops cleanly")
-			s.step(r, vrrp.Stop{})
-			if !r.stopped {
-				s.kill(r)
+	case 7, 8: // kill -9
+		switch {
+		case r.alive():
+			if lost {
+				s.expectTakeover(r)
 			}
-		} else if !r.alive() {
+			s.kill(r)
+			if rng.IntN(3) == 0 { // a supervisor starts it again
+				s.takeover.by = 0
+				s.start(r)
+			}
+		case r.startAt == 0:
 			s.start(r)
 		}
-	case 9:
+	case 9: // kill -9 of both
+		if r.alive() {
+			if lost {
+				s.expectTakeover(r)
+			}
+			if r.guard.runs {
+				s.guardKilled(r)
+			}
+			s.kill(r)
+		}
+	case 10, 11:
+		if r.running() {
+			if lost {
+				s.expectTakeover(r)
+			}
+			s.shut(r)
+			s.expectSuccessor(r)
+		} else if !r.alive() && r.startAt == 0 {
+			s.start(r)
+		}
+	case 12:
 		if r.running() {
 			s.fail(r, !r.failed)
 		}
-	case 10:
+	case 13:
+		s.guardFault(r)
+	case 14:
+		s.reconfigure()
+	case 15: // one more router takes over the new configuration
+		for _, x := range s.routers {
+			if x.stale && x.running() {
+				s.restart(x)
+				break
+			}
+		}
+	case 16:
+		if r.running() && r.held != 0 {
+			s.trace(r, "addresses deleted by somebody")
+			s.lost(r)
+		}
+	case 17:
 		if r.running() {
-			r.priority, s.ranked = uint8(1+rng.IntN(254)), s.now
+			r.priority, s.ranked, r.ranked = r.cfg.Priority, s.now, s.now
+			if r.priority != vrrp.PriorityOwner {
+				r.priority = uint8(1 + rng.IntN(254))
+			}
 			s.trace(r, "priority %d", r.priority)
 			s.step(r, vrrp.SetPriority{Priority: r.priority})
 		}
-	case 11:
-		if r.running() {
+	case 18:
+		if r.running() && !r.foreign {
 			s.trace(r, "handover")
+			s.hold, s.handed = 3*s.interval, s.now
 			s.step(r, vrrp.Handover{Hold: s.hold})
 			r.fresh = false
 		}
+	case 19:
+		s.drift(r, rng.Int64N(2*faultPPM+1)-faultPPM)
+	}
+}
+
+func (s *sim) guardFault(r *router) {
+	if !r.guard.runs {
+		return
+	}
+	if s.rng.IntN(2) == 0 {
+		s.guardKilled(r)
+	} else if !r.guard.stopped {
+		s.guardStopped(r, s.upTo(8*s.site.Interval))
+	}
+}
+
+// drift sets the rate of a host's clock. What runs by it ends earlier or later.
+func (s *sim) drift(r *router, ppm int64) {
+	deadline := r.clock.read(r.deadline)
+	if ppm != r.clock.ppm {
+		r.drifted = s.now
+		s.trace(r, "clock gains %d ppm", ppm)
+	}
+	r.clock.set(s.now, ppm)
+	if r.deadline != 0 {
+		r.deadline = r.clock.when(deadline)
+	}
+	if r.ends != 0 {
+		r.expires = r.clock.when(r.ends)
+	}
+}
+
+// reconfigure draws a new configuration for the site, or only new priorities,
+// which the routers take over one by one.
+func (s *sim) reconfigure() {
+	if s.opt.Break != nil && s.rng.IntN(2) == 0 {
+		return
+	}
+	s.report.Reconfigure++
+	c := s.site
+	if s.rng.IntN(2) == 0 {
+		c = drawSite(s.rng)
+	} else {
+		for _, r := range s.routers {
+			if r.rank != vrrp.PriorityOwner {
+				r.rank = uint8(1 + s.rng.IntN(254))
+			}
+		}
+	}
+	s.adopt(c)
+}
+
+// restart stops the process cleanly, or not, and starts it with the site's configuration.
+func (s *sim) restart(r *router) {
+	if s.rng.IntN(3) == 0 {
+		s.kill(r)
+	} else {
+		s.shut(r)
+	}
+	if !r.alive() {
+		s.start(r)
 	}
 }
 
@@ -85,23 +188,46 @@ func (s *sim) fail(r *router, down bool) {
 	s.step(r, vrrp.Recovered{Source: r.source, Why: "interface is up"})
 }
 
-// calm ends the storm: the LAN works, everybody runs.
-func (s *sim) calm() {
+func (s *sim) heal() {
+	shortest := s.site.Interval
+	for _, r := range s.routers {
+		if r.alive() {
+			shortest = min(shortest, r.cfg.Interval)
+		}
+	}
+	s.delay = min(shortest/20, 20*time.Millisecond)
 	s.lan.heal(s.now, s.delay)
+}
+
+// calm ends the storm: the LAN works, everybody runs, with one configuration.
+// Clocks are as usual again.
+func (s *sim) calm() {
+	s.heal()
 	s.trace(nil, "calm")
+	s.calmAt = s.now
 	for _, r := range s.routers {
 		r.pauseIn = 0
+		if r.guard.stopped {
+			s.guardResume(r)
+		}
+		ppm := r.clock.ppm
+		if ppm < -usualPPM || ppm > usualPPM {
+			ppm = usualDrift(s.rng)
+		}
+		s.drift(r, ppm)
 		if r.stopped {
 			s.resume(r)
 		}
 		switch {
-		case r.stopped: // in the middle of its first step: the next calm
 		case !r.alive():
-			if s.rng.IntN(4) > 0 {
+			if r.startAt == 0 && s.rng.IntN(4) > 0 {
 				s.start(r)
 			}
 		case r.state() == vrrp.Init: // its clean stop was interrupted
-			s.kill(r)
+			s.end(r)
+			s.guardBye(r)
+		case r.stale:
+			s.restart(r)
 		case r.failed:
 			s.fail(r, false)
 		}

@@ -1,8 +1,11 @@
 package vrrptest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // lan is what carries adverts between routers.
@@ -19,6 +22,18 @@ type lan struct {
 
 // perfect reports whether every advert from a reaches b once and soon.
 func (l *lan) perfect(a, b int) bool { return l.loss == 0 && !l.cut[a][b] }
+
+// cuts lists the cut cables: r1>r2.
+func (l *lan) cuts() (list []string) {
+	for a, row := range l.cut {
+		for b, cut := range row {
+			if cut && a != b {
+				list = append(list, fmt.Sprintf("r%d>r%d", a+1, b+1))
+			}
+		}
+	}
+	return list
+}
 
 // heal mends everything.
 func (l *lan) heal(now, delay time.Duration) {
@@ -50,6 +65,87 @@ func (l *lan) storm(rng *rand.Rand, now, interval time.Duration, routers int) {
 				l.cut[a][b] = side>>a&1 != side>>b&1
 			}
 		}
+	}
+}
+
+// hears reports whether r takes what from sends, as vrrp.Codec.Decode decides
+// (TestHears holds the two together): the version, in version 2 the interval,
+// and the mode must be the same, and with unicast the sender a peer.
+func (r *router) hears(from *router) bool {
+	a, b := &r.cfg, &from.cfg
+	return a.Version == b.Version && (a.Version == vrrp.V3 || a.Interval == b.Interval) &&
+		(r.peers == 0) == (from.peers == 0) &&
+		(r.peers == 0 || r.peers>>from.id&1 != 0 && from.peers>>r.id&1 != 0)
+}
+
+// send is an advert of r's own.
+func (s *sim) send(r *router, priority uint8, decided time.Duration) {
+	if r.resigned = priority == vrrp.PriorityResign; !r.resigned {
+		if r.master && !r.foreign {
+			s.checkLate(r, decided)
+		}
+		r.seq++
+	}
+	r.sentLocal = decided // also of a handover, which waits for an answer
+	s.put(r, priority)
+}
+
+// put puts an advert that comes from r's host on the LAN.
+func (s *sim) put(r *router, priority uint8) {
+	s.report.Adverts++
+	interval := r.cfg.Interval
+	if s.opt.Flaw == FlawInterval {
+		interval *= 2
+	}
+	for to, peer := range s.routers {
+		if peer == r || r.peers != 0 && r.peers>>to&1 == 0 {
+			continue
+		}
+		if s.lan.cut[r.id][to] || s.lan.loss > 0 && s.rng.Float64() < s.lan.loss {
+			s.flow.lost++
+			continue
+		}
+		copies := 1
+		if s.lan.duplicate > 0 && s.rng.Float64() < s.lan.duplicate {
+			copies = 2
+		}
+		for range copies {
+			s.order++
+			s.flow.sent++
+			s.wire.push(delivery{
+				at: s.lan.arrival(s.rng, s.now, r.id, to), order: s.order, seq: r.seq, interval: interval,
+				from: uint8(r.id), to: uint8(to), priority: priority, version: r.cfg.Version, unicast: r.peers != 0,
+			})
+		}
+	}
+}
+
+// flow counts copies of adverts.
+type flow struct{ sent, lost, arrived uint64 }
+
+// deliver hands an advert to a router's socket.
+func (s *sim) deliver(d delivery) {
+	r := s.routers[d.to]
+	switch {
+	case !r.alive() || r.failed || d.version != r.cfg.Version || d.version == vrrp.V2 && d.interval != r.cfg.Interval,
+		d.unicast != (r.peers != 0), d.unicast && r.peers>>d.from&1 == 0:
+	case r.stopped:
+		if len(r.inbox) < inboxLen {
+			r.inbox = append(r.inbox, d)
+		}
+	default:
+		s.timeoutBefore(r)
+		if r.running() {
+			s.receive(r, &d)
+		}
+	}
+}
+
+// timeoutBefore serves a timer that is due at the very moment an advert arrives,
+// before or after the advert.
+func (s *sim) timeoutBefore(r *router) {
+	if r.deadline == s.now && s.rng.IntN(2) == 0 {
+		s.timeout(r)
 	}
 }
 

@@ -1,14 +1,21 @@
 package vrrptest
 
-import "time"
+import (
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
 
 // delivery is an advert that will reach a router.
 type delivery struct {
 	at       time.Duration
 	order    uint64 // first sent, first delivered, when at is equal
-	from, to int
-	priority uint8
 	seq      uint64 // of the sender
+	interval time.Duration
+	from, to uint8
+	priority uint8
+	version  vrrp.Version
+	unicast  bool
 }
 
 // heap is a binary heap of deliveries, the earliest first. The standard

@@ -13,8 +13,8 @@ const maxRouters = 7
 // inboxLen is the socket buffer of a stopped process, in adverts.
 const inboxLen = 64
 
-// Machine is what a run drives: *vrrp.Machine, or a broken one that must be
-// caught.
+// Machine is what a run drives: *vrrp.Machine, a broken one that must be caught,
+// or keepalived.
 type Machine interface {
 	Step(now time.Time, event vrrp.Event) []vrrp.Action
 	Deadline() time.Time
@@ -25,16 +25,24 @@ type Machine interface {
 
 // router is one machine, its process and its host.
 type router struct {
-	id       int
-	name     string
-	source   netip.Addr
-	cfg      vrrp.Config
-	priority uint8 // effective, as last set
+	id        int
+	name      string
+	source    netip.Addr
+	clock     clock
+	foreign   bool        // keepalived
+	rank      uint8       // its priority in the configuration
+	nopreempt bool        // of its own, whatever the site's
+	cfg       vrrp.Config // of the running process
+	peers     uint8       // unicast: a set of router ids; 0: multicast
+	list      uint8       // its virtual addresses, a set
+	stale     bool        // the site's configuration is another by now
+	priority  uint8       // effective, as last set
 
-	machine  *vrrp.Machine // nil: not running
-	broken   Machine       // instead of machine, in the tests of this package
+	machine  Machine       // nil: not running
+	fast     *vrrp.Machine // the same, when it is a plain one
 	failed   bool          // the interface is down
 	deadline time.Duration // of the machine; never when zero
+	startAt  time.Duration // a process waits for the guardian of the one before; 0: none does
 
 	stopped  bool // SIGSTOP
 	resumeAt time.Duration
@@ -43,93 +51,128 @@ type router struct {
 	restAt   time.Duration // when that step decided
 	pauseIn  int           // stop in the middle of a step, before this action; 0: do not
 	pauseFor time.Duration
+	guard    guardian
+
+	// From the configuration.
+	replacedAfter, leaseTime, leaseSlack time.Duration
 
 	// The host. It goes on when the process does not.
-	held    bool
-	expires time.Duration // when the kernel takes the address off; never when zero
+	held    uint8         // addresses installed
+	ends    time.Duration // by its clock: when the kernel takes them off; never when zero
+	expires time.Duration // the same in true time
 
-	// What the checks need.
-	master    bool
-	tookAt    time.Duration      // when it last became master
-	took      vrrp.Reason        // and why
-	leftAt    time.Duration      // when it last took the address off to be backup
-	left      vrrp.Reason        // and why
-	sent      time.Duration      // last advert of its own
-	seq       uint64             // number of that advert
-	heardSeq  [maxRouters]uint64 // last number heard of each other router
-	accepted  time.Duration      // when it last had to accept an advert, or became backup
-	fresh     bool               // accepted counts: nothing shortened the timer since
-	runsSince time.Duration      // neither stopped nor restarted since
-	lowerAt   time.Duration      // first advert of a lower master in the present row
-	lowerSeen bool
+	// What the checks need. Times by the host's own clock end in Local.
+	master        bool
+	tookAt        time.Duration      // when it last became master
+	took          vrrp.Reason        // and why
+	leftAt        time.Duration      // when it last took the address off to be backup
+	left          vrrp.Reason        // and why
+	sentLocal     time.Duration      // last advert of its own
+	lag           time.Duration      // by which the lease was renewed later than that
+	seq           uint64             // number of that advert
+	resigned      bool               // its last advert had priority 0
+	heardSeq      [maxRouters]uint64 // last number heard of each other router
+	acceptedLocal time.Duration      // when it last had to accept an advert, or became backup
+	acceptedAt    time.Duration      // the same in true time
+	ranked        time.Duration      // its priority was changed since it last became backup; 0: it was not
+	drifted       time.Duration      // when its clock's rate last changed
+	interval      time.Duration      // of the master, as it accepted it
+	fresh         bool               // accepted counts: nothing shortened the timer since
+	runsSince     time.Duration      // neither stopped nor restarted since
+	lowerLocal    time.Duration      // first advert of a lower master in the present row
+	lowerSeen     bool
+	toMaster      uint64 // transitions
+	fromMaster    uint64
 }
 
-// holds reports whether the address is on the host at now.
+// holds reports whether an address is on the host at now.
 func (r *router) holds(now time.Duration) bool {
-	return r.held && (r.expires == 0 || now < r.expires)
+	return r.held != 0 && (r.ends == 0 || now < r.expires)
 }
 
-func (r *router) running() bool { return (r.machine != nil || r.broken != nil) && !r.stopped }
+func (r *router) running() bool { return r.machine != nil && !r.stopped }
 
-func (r *router) alive() bool { return r.machine != nil || r.broken != nil }
+func (r *router) alive() bool { return r.machine != nil }
+
+// local is what its clock shows.
+func (s *sim) local(r *router) time.Duration { return r.clock.read(s.now) }
 
 // state is the machine's, Init when it does not run.
 func (r *router) state() vrrp.State {
-	switch {
-	case r.broken != nil:
-		return r.broken.State()
-	case r.machine != nil:
-		return r.machine.State()
+	if r.machine == nil {
+		return vrrp.Init
 	}
-	return vrrp.Init
+	return r.machine.State()
 }
 
-// claiming: see vrrp.Machine.Claiming.
-func (r *router) claiming() bool {
-	switch {
-	case r.broken != nil:
-		return r.broken.Claiming()
-	case r.machine != nil:
-		return r.machine.Claiming()
-	}
-	return false
-}
+func (r *router) claiming() bool    { return r.machine != nil && r.machine.Claiming() }
+func (r *router) handingOver() bool { return r.machine != nil && r.machine.HandingOver() }
 
-// handingOver: see vrrp.Machine.HandingOver.
-func (r *router) handingOver() bool {
-	switch {
-	case r.broken != nil:
-		return r.broken.HandingOver()
-	case r.machine != nil:
-		return r.machine.HandingOver()
-	}
-	return false
-}
-
-// start makes a new process, which first takes leftover addresses off.
+// start makes a new process. It waits first for the guardian of its predecessor.
 func (s *sim) start(r *router) {
-	m, err := vrrp.NewMachine(r.cfg)
-	if err != nil {
-		panic(fmt.Sprintf("vrrptest: drew an invalid configuration: %v", err))
+	if r.guard.runs && s.opt.Flaw != FlawNoAwait {
+		r.startAt = s.now + awaitTime
+		s.trace(r, "waits for the old guardian")
+		return
 	}
-	r.machine, r.broken = m, nil
-	if s.opt.Break != nil {
-		r.broken, r.machine = s.opt.Break(m), nil
+	s.begin(r)
+}
+
+// begin is the start proper, which takes leftover addresses off first.
+func (s *sim) begin(r *router) {
+	if r.guard.runs && s.opt.Flaw != FlawNoAwait { // it lingers: kill -9
+		s.guardBye(r)
 	}
-	r.held, r.stopped, r.failed = false, false, false
+	r.startAt = 0
+	s.configure(r)
+	if r.foreign {
+		r.machine, r.fast = newKeepalived(r.cfg), nil
+	} else {
+		m, err := vrrp.NewMachine(r.cfg)
+		if err != nil {
+			panic(fmt.Sprintf("vrrptest: drew an invalid configuration: %v", err))
+		}
+		r.machine, r.fast = m, m
+		if s.opt.Break != nil {
+			r.machine, r.fast = s.opt.Break(m), nil
+		}
+	}
+	r.held, r.stopped, r.failed = 0, false, false
 	r.inbox, r.rest = r.inbox[:0], nil
 	r.priority = r.cfg.Priority
-	r.master, r.lowerSeen = false, false
+	r.master, r.lowerSeen, r.fresh = false, false, false
 	r.runsSince = s.now
-	s.trace(r, "starts, priority %d", r.priority)
+	r.toMaster, r.fromMaster = 0, 0
+	if r.guard.kept && s.opt.Flaw != FlawNoAwait {
+		r.guard.startAt = s.now + 1 + s.upTo(guardStart)
+		r.guard.plan()
+	}
+	if s.tracing {
+		s.trace(r, "starts, priority %d, addresses %b, lease %s", r.priority, r.list, r.leaseTime)
+	}
 	s.step(r, vrrp.Start{Source: r.source})
 }
 
-// kill ends the process at once; the host keeps the address.
+// kill ends the process at once; the host keeps the addresses.
 func (s *sim) kill(r *router) {
 	s.trace(r, "killed")
-	r.machine, r.broken, r.stopped, r.master = nil, nil, false, false
-	r.deadline, r.rest = 0, nil
+	s.end(r)
+	s.orphan(r)
+}
+
+func (s *sim) end(r *router) {
+	r.machine, r.fast, r.stopped, r.master = nil, nil, false, false
+	r.deadline, r.startAt, r.rest = 0, 0, nil
+}
+
+// shut stops it cleanly.
+func (s *sim) shut(r *router) {
+	s.trace(r, "stops cleanly")
+	s.step(r, vrrp.Stop{})
+	if !r.stopped {
+		s.end(r)
+		s.guardBye(r)
+	}
 }
 
 // stop suspends the process.
@@ -137,6 +180,10 @@ func (s *sim) stop(r *router, d time.Duration) {
 	s.trace(r, "SIGSTOP for %s", d)
 	r.stopped = true
 	r.resumeAt = s.now + d
+	if s.opt.Flaw == FlawGuardianHasty && r.guard.runs {
+		r.guard.actAt = s.now + 1 + s.upTo(guardAct)
+		r.guard.plan()
+	}
 }
 
 // resume continues it. What waits in the socket and the expired timer are
@@ -145,20 +192,45 @@ func (s *sim) resume(r *router) {
 	s.trace(r, "SIGCONT")
 	r.stopped = false
 	r.runsSince = s.now
+	s.keeperResumes(r)
 	if rest := r.rest; rest != nil {
 		r.rest = nil
 		s.perform(r, rest, r.restAt)
 		s.settle(r, r.restAt)
 	}
+	if r.running() && r.held != 0 && !r.holds(s.now) {
+		s.lost(r)
+	}
 	if s.rng.IntN(2) == 0 {
 		s.timeout(r)
 	}
 	for i := 0; i < len(r.inbox) && r.running(); i++ {
-		s.receive(r, r.inbox[i])
+		s.receive(r, &r.inbox[i])
 	}
 	r.inbox = r.inbox[:0]
 	if r.running() {
 		s.timeout(r)
+	}
+}
+
+// lost tells a process that its addresses are gone, and not by its own hand. A
+// master that is late has lost them to its lease and steps down; else it
+// advertises and puts them back.
+func (s *sim) lost(r *router) {
+	r.ends, r.expires = max(s.local(r), 1), s.now // what a renewal puts back
+	if r.foreign { // keepalived resigns and elects again
+		s.step(r, vrrp.Failed{Why: "addresses deleted"})
+		if r.running() {
+			s.step(r, vrrp.Recovered{Source: r.source, Why: "elects again"})
+		} else {
+			r.failed = true // stopped in between: the next calm
+		}
+		return
+	}
+	s.step(r, vrrp.Timeout{})
+	if r.running() && r.master && !r.holds(s.now) {
+		s.trace(r, "puts the addresses back")
+		s.step(r, vrrp.Advertise{})
 	}
 }
 
@@ -171,8 +243,8 @@ func (s *sim) timeout(r *router) {
 
 // step is the driving loop of package vrrp's contract.
 func (s *sim) step(r *router, ev vrrp.Event) {
-	now := s.now
-	s.perform(r, s.ask(r, ev), now)
+	now := s.local(r)
+	s.perform(r, r.machine.Step(epoch.Add(now), ev), now)
 	if !r.stopped {
 		s.settle(r, now)
 	}
@@ -181,42 +253,35 @@ func (s *sim) step(r *router, ev vrrp.Event) {
 // settle reads the clock again: when the step was held up, the machine is
 // asked once more before anything else.
 func (s *sim) settle(r *router, decided time.Duration) {
-	if r.running() && r.state() == vrrp.Master {
-		switch took := s.now - decided; {
-		case took >= s.replacedAfter:
-			s.perform(r, s.ask(r, vrrp.Timeout{}), s.now)
-		case took > 0:
-			s.perform(r, s.ask(r, vrrp.Advertise{}), s.now)
+	if r.running() && r.master && !r.foreign && s.opt.Flaw != FlawNoSecondLook {
+		switch now := s.local(r); {
+		case now == decided:
+		case now-decided >= r.replacedAfter:
+			s.perform(r, r.machine.Step(epoch.Add(now), vrrp.Timeout{}), now)
+		case r.leaseSlack > 0 && now-decided > r.leaseSlack:
+			s.perform(r, r.machine.Step(epoch.Add(now), vrrp.Advertise{}), now)
 		}
 	}
 	s.steps++
 	r.deadline = 0
-	if !r.alive() {
+	if r.machine == nil {
 		return
 	}
 	var d time.Time
-	if r.broken != nil {
-		d = r.broken.Deadline()
+	if r.fast != nil {
+		d = r.fast.Deadline()
 	} else {
 		d = r.machine.Deadline()
 	}
 	if !d.IsZero() {
-		r.deadline = max(d.Sub(epoch), 1)
+		r.deadline = max(r.clock.when(d.Sub(epoch)), 1)
 	}
-}
-
-// ask is Machine.Step at the present time.
-func (s *sim) ask(r *router, ev vrrp.Event) []vrrp.Action {
-	if r.broken != nil {
-		return r.broken.Step(epoch.Add(s.now), ev)
-	}
-	return r.machine.Step(epoch.Add(s.now), ev)
 }
 
 // perform does the actions of a step decided at an earlier or the present time.
 func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 	for i, a := range actions {
-		if r.pauseIn > 0 && len(actions) > 0 {
+		if r.pauseIn > 0 {
 			if r.pauseIn--; r.pauseIn == 0 {
 				r.rest = append([]vrrp.Action(nil), actions[i:]...)
 				r.restAt = decided
@@ -228,7 +293,7 @@ func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 		switch a := a.(type) {
 		case vrrp.SendAdvert:
 			s.send(r, a.Priority, decided)
-			if a.Priority != vrrp.PriorityResign && r.held && r.master {
+			if a.Priority != vrrp.PriorityResign && r.held != 0 && r.master {
 				s.lease(r)
 			}
 		case vrrp.Enter:
@@ -240,93 +305,64 @@ func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 
 // enter does a change of state on the host.
 func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
-	s.trace(r, "%s: %s", e.State, e.Reason)
+	if s.tracing {
+		s.trace(r, "%s: %s", e.State, e.Reason)
+	}
 	s.report.Transitions++
+	s.checkEnter(r, e)
+	was := r.master
 	r.master = e.State == vrrp.Master
-	if e.State == vrrp.Backup && r.held {
+	if e.State == vrrp.Backup && r.held != 0 {
 		r.leftAt, r.left = s.now, e.Reason
 	}
-	if r.master {
+	switch {
+	case r.master:
 		s.checkTakeover(r, e.Reason)
-		r.held, r.tookAt, r.took = true, s.now, e.Reason
+		s.takeover.by = 0
+		r.toMaster++
+		r.held, r.tookAt, r.took = r.list, s.now, e.Reason
 		s.lease(r)
-	} else {
-		r.held = false
+		s.arm(r, true)
+	default:
+		if was {
+			r.fromMaster++
+		}
+		if s.opt.Flaw != FlawKeepsAddresses {
+			r.held = 0
+		}
+		s.arm(r, false)
 	}
-	if e.State == vrrp.Backup && decided == s.now { // else noted when the step was interrupted
-		r.accepted, r.fresh, r.lowerSeen = s.now, true, false
+	if e.State == vrrp.Backup && decided == s.local(r) { // else noted when the step was interrupted
+		r.acceptedLocal, r.acceptedAt, r.fresh, r.lowerSeen = decided, s.now, true, false
+		r.ranked = 0
+		r.interval = r.cfg.Interval
 	}
 }
 
-// lease sets the lifetime of the address anew. The kernel is up to 8 percent
+// lease sets the lifetime of the addresses anew. The kernel is up to 8 percent
 // and 0.3 s late.
 func (s *sim) lease(r *router) {
-	r.expires = 0
-	if l := s.leaseTime; l > 0 {
-		late := time.Duration(s.rng.Int64N(int64(vrrp.LeaseEnd(l) - l)))
-		r.expires = s.now + l + late
+	if r.ends != 0 && s.opt.Flaw == FlawNeverRenews && s.now != r.tookAt {
+		return
+	}
+	r.ends = 0
+	if l := r.leaseTime; l > 0 {
+		now := s.local(r)
+		r.lag = now - r.sentLocal
+		r.ends = now + l + s.upTo(vrrp.LeaseEnd(l)-l)
+		r.expires = r.clock.when(r.ends)
 	}
 }
 
-// send puts an advert on the LAN.
-func (s *sim) send(r *router, priority uint8, decided time.Duration) {
-	s.report.Adverts++
-	if priority != vrrp.PriorityResign {
-		if r.master {
-			s.checkLate(r, decided)
-		}
-		r.seq++
-	}
-	r.sent = decided // also of a handover, which waits for an answer
-	for to := range s.routers {
-		if to == r.id || s.lan.cut[r.id][to] || (s.lan.loss > 0 && s.rng.Float64() < s.lan.loss) {
-			continue
-		}
-		copies := 1
-		if s.lan.duplicate > 0 && s.rng.Float64() < s.lan.duplicate {
-			copies = 2
-		}
-		for range copies {
-			s.order++
-			s.wire.push(delivery{s.lan.arrival(s.rng, s.now, r.id, to), s.order, r.id, to, priority, r.seq})
-		}
-	}
-}
-
-// deliver hands an advert to a router's socket.
-func (s *sim) deliver(d delivery) {
-	r := s.routers[d.to]
-	switch {
-	case !r.alive() || r.failed:
-	case r.stopped:
-		if len(r.inbox) < inboxLen {
-			r.inbox = append(r.inbox, d)
-		}
-	default:
-		s.timeoutBefore(r)
-		if r.running() {
-			s.receive(r, d)
-		}
-	}
-}
-
-// timeoutBefore serves a timer that is due at the very moment an advert arrives,
-// before or after the advert.
-func (s *sim) timeoutBefore(r *router) {
-	if r.deadline == s.now && s.rng.IntN(2) == 0 {
-		s.timeout(r)
-	}
-}
-
-func (s *sim) receive(r *router, d delivery) {
-	from := s.routers[d.from]
+// receive hands an advert to the machine.
+func (s *sim) receive(r *router, d *delivery) {
 	if s.tracing {
-		s.trace(r, "hears priority %d from %s", d.priority, from.name)
+		s.trace(r, "hears priority %d from %s", d.priority, s.routers[d.from].name)
 	}
-	now, ev := s.now, vrrp.Received{Source: from.source, Priority: d.priority, Interval: s.site.Interval}
-	if r.broken != nil {
-		s.perform(r, s.ask(r, ev), now)
-	} else { // the direct call keeps the event off the garbage-collected heap
+	now, ev := s.local(r), vrrp.Received{Source: s.routers[d.from].source, Priority: d.priority, Interval: d.interval}
+	if r.fast != nil { // the direct call keeps the event off the garbage-collected heap
+		s.perform(r, r.fast.Step(epoch.Add(now), ev), now)
+	} else {
 		s.perform(r, r.machine.Step(epoch.Add(now), ev), now)
 	}
 	if !r.stopped {
@@ -335,18 +371,26 @@ func (s *sim) receive(r *router, d delivery) {
 	// What the machine knows now, noted for the checks.
 	if d.priority == vrrp.PriorityResign {
 		r.fresh = false
-	} else {
-		r.heardSeq[d.from] = max(r.heardSeq[d.from], d.seq)
-		switch lower := d.priority < r.priority; {
-		case r.claiming(): // its delay is over; a tie that it wins changes nothing
-		case !lower:
-			r.lowerSeen = false
-		case !r.lowerSeen:
-			r.lowerSeen, r.lowerAt = true, s.now
-		}
-		// A claiming router accepts nothing: what it yields to ends its claim.
-		if r.state() == vrrp.Backup && !r.claiming() && (d.priority >= r.priority || r.cfg.NoPreempt) {
-			r.accepted, r.fresh = s.now, true
-		}
+		return
 	}
+	r.heardSeq[d.from] = max(r.heardSeq[d.from], d.seq)
+	switch lower := d.priority < r.priority; {
+	case r.claiming(): // its delay is over; a tie that it wins changes nothing
+	case !lower:
+		r.lowerSeen = false
+	case !r.lowerSeen:
+		r.lowerSeen, r.lowerLocal = true, now
+	}
+	// A claiming router accepts nothing: what it yields to ends its claim.
+	if r.state() == vrrp.Backup && !r.claiming() && (d.priority >= r.priority || !r.preempts()) {
+		r.acceptedLocal, r.acceptedAt, r.fresh, r.ranked = now, s.now, true, 0
+		r.interval = d.interval
+	} else { // it may accept it all the same, after a handover or during PreemptDelay
+		r.interval = min(r.interval, d.interval)
+	}
+}
+
+// preempts: the owner of the addresses always does (RFC 9568 section 6.1).
+func (r *router) preempts() bool {
+	return !r.cfg.NoPreempt || r.cfg.Priority == vrrp.PriorityOwner
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -19,7 +18,26 @@ type Options struct {
 	Intervals int
 	// Break replaces each machine, to see that the checks catch it.
 	Break func(*vrrp.Machine) Machine
+	// Flaw breaks the loop around the machines, or the guardians.
+	Flaw Flaw
 }
+
+// Flaw is one rule that is not kept.
+type Flaw uint8
+
+// The flaws.
+const (
+	FlawNone                   Flaw = iota
+	FlawNeverRenews                 // the loop installs addresses with a lease and forgets it
+	FlawRenewsAlone                 // a thread of its own renews leases, whether adverts are sent or not
+	FlawKeepsAddresses              // addresses stay when the machine leaves mastership
+	FlawNoSecondLook                // the clock is not read again after a step that was held up
+	FlawInterval                    // adverts tell twice the interval
+	FlawNoAwait                     // a director starts without waiting for the old guardian
+	FlawGuardianHasty               // the guardian acts for a director that is only stopped
+	FlawGuardianLate                // the guardian resigns however late it is
+	FlawGuardianKeepsAddresses      // the guardian resigns and leaves the addresses
+)
 
 // Report is what a run did.
 type Report struct {
@@ -29,6 +47,9 @@ type Report struct {
 	Transitions uint64
 	Faults      uint64
 	Calms       uint64 // calms whose end was checked
+	Takeovers   uint64 // after the loss of a settled master, checked against the bound
+	Guarded     uint64 // priority 0 sent by a guardian
+	Reconfigure uint64 // changes of the whole site
 }
 
 // Add sums reports.
@@ -39,6 +60,9 @@ func (r *Report) Add(o Report) {
 	r.Transitions += o.Transitions
 	r.Faults += o.Faults
 	r.Calms += o.Calms
+	r.Takeovers += o.Takeovers
+	r.Guarded += o.Guarded
+	r.Reconfigure += o.Reconfigure
 }
 
 // Violation is a broken promise, with the seed that shows it and the last part
@@ -46,6 +70,7 @@ func (r *Report) Add(o Report) {
 type Violation struct {
 	Seed  uint64
 	What  error
+	At    time.Duration // simulated time until it was found
 	Trace []string
 }
 
@@ -58,7 +83,7 @@ func (v *Violation) Error() string {
 func (v *Violation) Unwrap() error { return v.What }
 
 // traceLen is how much of the trace a Violation holds.
-const traceLen = 60
+const traceLen = 120
 
 var epoch = time.Unix(1_000_000_000, 0)
 
@@ -67,21 +92,28 @@ type sim struct {
 	opt     Options
 	rng     *rand.Rand
 	now     time.Duration
-	site    vrrp.Config // what the routers have in common
+	site    site // what the routers have in common, or will have
 	routers []*router
 	lan     lan
 	wire    heap
 	order   uint64
 	steps   uint64
 	report  Report
+	flow    flow
 
-	leaseTime     time.Duration
-	replacedAfter time.Duration
-	faulted       time.Duration                         // last fault that stops a router or its interface
-	together      [maxRouters][maxRouters]time.Duration // since when both hold the address
-	delay         time.Duration                         // of a healthy LAN, at most
-	hold          time.Duration                         // of handovers
-	ranked        time.Duration                         // when a priority last changed
+	interval time.Duration                         // the longest in use
+	foreign  bool                                  // there is a keepalived
+	faulted  time.Duration                         // last fault that stops a router or its interface
+	together [maxRouters][maxRouters]time.Duration // since when both hold an address
+	pairs    int                                   // of routers that do
+	delay    time.Duration                         // of a healthy LAN, at most
+	hold     time.Duration                         // of handovers
+	handed   time.Duration                         // when a handover last began
+	ranked   time.Duration                         // when a priority last changed
+	calmAt   time.Duration                         // when the present calm began
+	served   bool                                  // the calm has lasted for the bound: there is a master
+	quiet    bool                                  // and nothing changes any more
+	takeover struct{ by time.Duration }            // when the lost master must be replaced
 
 	violation error
 	tracing   bool
@@ -101,93 +133,52 @@ func Run(opt Options) (Report, error) {
 	again := newSim(opt)
 	again.tracing = true
 	again.run()
-	v := &Violation{Seed: opt.Seed, What: s.violation, Trace: again.lines}
+	v := &Violation{Seed: opt.Seed, What: s.violation, At: s.now, Trace: again.lines}
 	if again.violation == nil || again.violation.Error() != s.violation.Error() {
 		v.What = errors.Join(s.violation, errors.New("the repetition did not show it: the run is not deterministic"))
 	}
-	if n := len(v.Trace); n > traceLen {
-		v.Trace = v.Trace[n-traceLen:]
-	}
+	v.Trace = readable(v.Trace)
 	return s.report, v
 }
 
-// newSim draws a site.
-func newSim(opt Options) *sim {
-	s := &sim{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x9e3779b97f4a7c15))}
-	rng := s.rng
-	n := 2 + min(rng.IntN(6), rng.IntN(6)) // more often few
-	cfg := vrrp.Config{
-		Name: "VI_1", VRID: 51, Version: vrrp.V2, Interval: time.Duration(1+rng.IntN(10)) * time.Second,
-		DownMultiplier: 3,
-		Addresses:      []vrrp.Address{{Prefix: netip.MustParsePrefix("192.0.2.100/24")}},
-		Announce:       vrrp.AnnounceConfig{Delay: -1},
+// readable keeps the end of a trace whole, and of what comes before the site and
+// what happened, without the adverts that were heard.
+func readable(lines []string) []string {
+	if len(lines) <= traceLen {
+		return lines
 	}
-	if rng.IntN(2) == 0 {
-		cfg.Version = vrrp.V3
-		if rng.IntN(4) == 0 {
-			cfg.Interval = time.Duration(1+rng.IntN(100)) * 10 * time.Millisecond
+	end := lines[len(lines)-traceLen/2:]
+	var before []string
+	for _, line := range lines[:len(lines)-traceLen/2] {
+		if !strings.Contains(line, " hears ") {
+			before = append(before, line)
 		}
 	}
-	switch rng.IntN(6) {
-	case 0:
-		cfg.NoPreempt = true
-	case 1:
-		cfg.PreemptDelay = time.Duration(rng.Int64N(int64(10 * cfg.Interval)))
-	case 2:
-		cfg.DownMultiplier = 2 + rng.IntN(4)
+	if n := len(before) - traceLen/2; n > 0 {
+		before = append([]string{before[0], "…"}, before[n:]...)
 	}
-	cfg.NoLowerAnswer = rng.IntN(4) == 0
-	equal := rng.IntN(3) == 0
-	cfg.Priority = uint8(1 + rng.IntN(254))
-	s.delay = min(cfg.Interval/20, 20*time.Millisecond)
-	s.hold = 3 * cfg.Interval
-	for i := range n {
-		c := cfg
-		if !equal {
-			c.Priority = uint8(1 + rng.IntN(254))
-		}
-		s.routers = append(s.routers, &router{
-			id: i, name: fmt.Sprintf("r%d", i+1), source: netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), cfg: c,
-			inbox: make([]delivery, 0, inboxLen),
-		})
-	}
-	s.site = cfg.WithDefaults()
-	s.replacedAfter = s.site.ReplacedAfter()
-	s.leaseTime = s.site.LeaseTime()
-	s.lan.heal(0, s.delay)
-	return s
-}
-
-// bound is how long a calm may take to settle: the longest master-down time, an
-// interval for routers that woke late, an interval for two masters to meet,
-// what is still on the wire, and the delays that were asked for. A handover
-// leaves lower masters alone for hold. A claim that woke late claims twice.
-func (s *sim) bound() time.Duration {
-	c := s.site
-	longest := c.Version.MasterDown(c.Interval, c.DownMultiplier, vrrp.PriorityMin)
-	b := longest + 2*c.ClaimWait() + 2*c.Interval + 8*s.delay + 2*c.Interval // the last: delays of the storm
-	if !c.NoPreempt {
-		b += longest + s.hold + c.PreemptDelay // accepted until then, then preempted
-	}
-	return b
+	return append(before, end...)
 }
 
 func (s *sim) run() {
 	end := time.Duration(s.opt.Intervals) * s.site.Interval
-	s.trace(nil, "%d routers, version %d, interval %s, multiplier %d, lease %s, nopreempt %v, preempt delay %s",
-		len(s.routers), s.site.Version, s.site.Interval, s.site.DownMultiplier, s.leaseTime, s.site.NoPreempt, s.site.PreemptDelay)
 	for _, r := range s.routers {
 		s.start(r)
 	}
 	for s.now < end && s.violation == nil {
 		s.calm()
-		s.until(s.now + s.bound())
+		served, right := s.bounds()
+		s.until(s.calmAt + served)
+		s.served = true
+		s.until(s.calmAt + right)
 		s.checkCalm()
-		s.until(s.now + time.Duration(s.rng.Int64N(int64(20*s.site.Interval))))
+		s.quiet = true
+		s.until(s.now + s.upTo(20*s.site.Interval))
 		s.checkCalm()
+		s.interval = s.site.Interval
 		for range 1 + s.rng.IntN(8) {
 			s.fault()
-			s.until(s.now + time.Duration(s.rng.Int64N(int64(6*s.site.Interval))))
+			s.until(s.now + s.upTo(6*s.site.Interval))
 		}
 	}
 	s.report.Simulated = s.now
@@ -197,31 +188,43 @@ func (s *sim) run() {
 // until lets virtual time pass.
 func (s *sim) until(end time.Duration) {
 	for s.violation == nil {
-		at, who := end, -1
+		at, who, guard := end, -1, false
 		for i, r := range s.routers {
+			t := r.deadline
 			switch {
 			case r.stopped:
-				if r.resumeAt < at {
-					at, who = r.resumeAt, i
-				}
-			case r.deadline != 0 && r.deadline < at:
-				at, who = r.deadline, i
+				t = r.resumeAt
+			case r.startAt != 0:
+				t = r.startAt
+			}
+			if t != 0 && t < at {
+				at, who, guard = t, i, false
+			}
+			if g := r.guard.at; g != 0 && g < at {
+				at, who, guard = g, i, true
 			}
 		}
 		if len(s.wire) > 0 && s.wire[0].at < at {
 			s.now = max(s.now, s.wire[0].at)
+			s.flow.arrived++
 			s.deliver(s.wire.pop())
 		} else if who < 0 {
 			s.now = end
 			return
-		} else if r := s.routers[who]; r.stopped {
-			s.now = max(s.now, at)
-			s.resume(r)
 		} else {
 			s.now = max(s.now, at)
-			s.timeout(r)
+			switch r := s.routers[who]; {
+			case guard:
+				s.guardDue(r)
+			case r.stopped:
+				s.resume(r)
+			case r.startAt != 0:
+				s.begin(r)
+			default:
+				s.timeout(r)
+			}
 		}
-		s.checkHolders()
+		s.check()
 	}
 }
 
