@@ -11,11 +11,12 @@ LDFLAGS := -s -w -X github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/ver
 # Root, for namespaces and IPVS: as it is, or through sudo with the environment that Go needs.
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOCACHE,GOMODCACHE,GOPATH,EDGEKEEPER_CACHE,XDG_CACHE_HOME)
 FUZZTIME ?= 20s
+SIM_HOURS ?= 100000
 CATALOG ?= file
 # The packages with files of a build tag.
 tagged  = $(sort $(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)))
 
-.PHONY: help build check test test-native test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench fuzz docs clean
+.PHONY: help build check test test-native simulate test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench fuzz docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +32,11 @@ test: test-native test-consul test-priv test-kernel test-lab ## everything: need
 test-native: ## unit, property and fuzz-seed tests under the race detector
 	@echo '== unit tests, race detector'
 	$(GO) test -race ./...
+	$(MAKE) simulate
+
+simulate: ## SIM_HOURS of virtual routers under faults (SIM_SEED for another first seed)
+	@echo '== $(SIM_HOURS) simulated hours of virtual routers'
+	$(GO) test ./vrrp/vrrptest -count=1 -timeout 0 -v -run '^TestSimulation$$' -sim.hours $(SIM_HOURS) $(if $(SIM_SEED),-sim.seed $(SIM_SEED))
 
 test-consul: ## tests against a real Consul agent
 	@echo '== tests against real Consul'

@@ -247,6 +247,23 @@ func TestClaim(t *testing.T) {
 			[]string{"3.650 send 100"},
 		},
 		{
+			"another that has claimed from the same master just before: both must let go", nil,
+			func(s *script) {
+				s.until(3.6)
+				s.hear(4, 98) // claims; 192.0.2.3 gives way to it
+				s.hear(3, 97)
+				s.until(3.62) // we claim too
+				s.log = nil
+				s.hear(3, 0)
+				s.until(3.64)
+				s.hear(4, 0)
+			},
+			[]string{
+				"3.620 send 100", // priority 0 of one of two is answered
+				"3.640 send 100", "3.640 MASTER: priority 97 of 192.0.2.3 is lower than our 100", "3.640 announce 5",
+			},
+		},
+		{
 			"two rivals: both must let go", nil,
 			func(s *script) {
 				claim(s)

@@ -137,6 +137,19 @@ func TestBackup(t *testing.T) {
 			[]string{started},
 		},
 		{
+			"a priority that falls below a refused master's: that advert counts after all", nil,
+			func(s *script) { s.until(3); s.hear(3, 99); s.until(3.5); s.do(SetPriority{50}); s.until(7) },
+			[]string{
+				started,
+				"6.805 send 50", "6.805 MASTER: no advert from 192.0.2.3 for 3.805 s", "6.805 announce 5",
+			},
+		},
+		{
+			"a priority that falls and is still the better one: the timer goes on", nil,
+			func(s *script) { s.until(3); s.hear(3, 10); s.until(3.5); s.do(SetPriority{50}); s.until(4) },
+			[]string{started, "3.805 send 50"},
+		},
+		{
 			"PreemptDelay accepts it for a while", func(c *Config) { c.PreemptDelay = 10 * time.Second },
 			func(s *script) {
 				for i := 1.0; i < 15; i++ {
@@ -425,6 +438,25 @@ func TestOwner(t *testing.T) {
 		"0.250 send 255", "0.250 MASTER: owner of the addresses (priority 255)", "0.250 announce 5",
 		"1.000 send 255", "1.000 announce 5",
 		"1.000 BACKUP: 192.0.2.3 has our priority 255 and the higher address", "1.000 send 0",
+	)
+}
+
+// TestOwnerPreempts: NoPreempt is not for the owner of the addresses, which was
+// late and replaced (RFC 9568 section 6.1).
+func TestOwnerPreempts(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.Priority, c.NoPreempt = PriorityOwner, true })
+	s.until(1)
+	s.sleep(5)
+	s.do(Timeout{})
+	s.log = nil
+	for i := 6.0; i < 9; i++ {
+		s.until(i)
+		s.hear(3, 50)
+	}
+	s.until(9.3)
+	s.want(
+		"9.004 send 255",
+		"9.254 send 255", "9.254 MASTER: priority 50 of 192.0.2.3 is lower than our 255", "9.254 announce 5",
 	)
 }
 

@@ -19,13 +19,17 @@ func (s *sim) violate(format string, args ...any) {
 
 // check runs after every event.
 func (s *sim) check() {
-	s.checkHolders()
+	if s.dirty || s.pairs > 0 {
+		s.dirty = false
+		s.checkHolders()
+	}
 	if s.takeover.by != 0 && s.now > s.takeover.by {
 		s.violate("nobody has replaced the lost master by %s", s.takeover.by)
 	}
-	if s.served {
+	if s.served && (s.last == nil || !s.last.master) {
 		for _, r := range s.routers {
 			if r.master || r.claiming() {
+				s.last = r
 				return
 			}
 		}
@@ -43,15 +47,17 @@ func (s *sim) checkEnter(r *router, e vrrp.Enter) {
 	if s.quiet {
 		s.violate("%s becomes %s, and nothing has happened: %s", r.name, e.State, e.Reason)
 	}
-	why := e.Reason
-	switch why.Cause {
+	if s.heard == nil { // interrupted in the middle, and decided long ago
+		return
+	}
+	switch peer := s.heard.priority; e.Reason.Cause {
 	case vrrp.CauseHigherPriority:
-		if why.PeerPriority <= r.priority {
-			s.violate("%s with priority %d yields to priority %d", r.name, r.priority, why.PeerPriority)
+		if peer <= r.priority {
+			s.violate("%s with priority %d yields to priority %d", r.name, r.priority, peer)
 		}
 	case vrrp.CauseHigherAddress:
-		if why.PeerPriority != r.priority || !r.source.Less(why.Peer) {
-			s.violate("%s with priority %d yields to %s with %d", r.name, r.priority, why.Peer, why.PeerPriority)
+		if from := s.routers[s.heard.from]; peer != r.priority || !r.source.Less(from.source) {
+			s.violate("%s with priority %d yields to %s with %d", r.name, r.priority, from.name, peer)
 		}
 	default:
 	}
@@ -143,7 +149,10 @@ func (s *sim) checkHolders() {
 			n++
 		}
 	}
-	if n < 2 && s.pairs == 0 {
+	if n < 2 {
+		if s.pairs > 0 {
+			s.pairs, s.together = 0, [maxRouters][maxRouters]time.Duration{}
+		}
 		return
 	}
 	s.pairs = 0

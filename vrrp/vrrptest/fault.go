@@ -31,7 +31,7 @@ func (s *sim) fault() {
 	}
 	switch kind {
 	case 0, 1, 2:
-		s.lan.storm(rng, s.now, s.site.Interval, len(s.routers))
+		s.lan.storm(rng, s.now, s.shortest(), len(s.routers))
 		s.trace(nil, "LAN: loss %.2f, duplicates %.2f, delay up to %s, cut %v", s.lan.loss, s.lan.duplicate, s.lan.delayMax, s.lan.cuts())
 	case 3:
 		s.heal()
@@ -188,14 +188,19 @@ func (s *sim) fail(r *router, down bool) {
 	s.step(r, vrrp.Recovered{Source: r.source, Why: "interface is up"})
 }
 
-func (s *sim) heal() {
-	shortest := s.site.Interval
+// shortest is the shortest interval in use.
+func (s *sim) shortest() time.Duration {
+	i := s.site.Interval
 	for _, r := range s.routers {
 		if r.alive() {
-			shortest = min(shortest, r.cfg.Interval)
+			i = min(i, r.cfg.Interval)
 		}
 	}
-	s.delay = min(shortest/20, 20*time.Millisecond)
+	return i
+}
+
+func (s *sim) heal() {
+	s.delay = min(s.shortest()/20, 20*time.Millisecond)
 	s.lan.heal(s.now, s.delay)
 }
 

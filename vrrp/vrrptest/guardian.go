@@ -69,7 +69,7 @@ func (s *sim) guardDue(r *router) {
 	case g.tellAt:
 		g.tellAt = 0
 		switch {
-		case !r.alive() || !g.runs:
+		case !r.alive() || !g.runs || g.orphaned != 0: // the keeper of a new director does not know it
 		case r.stopped:
 			g.untold = true
 		default:

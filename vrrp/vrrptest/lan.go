@@ -124,19 +124,19 @@ func (s *sim) put(r *router, priority uint8) {
 type flow struct{ sent, lost, arrived uint64 }
 
 // deliver hands an advert to a router's socket.
-func (s *sim) deliver(d delivery) {
+func (s *sim) deliver(d *delivery) {
 	r := s.routers[d.to]
 	switch {
 	case !r.alive() || r.failed || d.version != r.cfg.Version || d.version == vrrp.V2 && d.interval != r.cfg.Interval,
 		d.unicast != (r.peers != 0), d.unicast && r.peers>>d.from&1 == 0:
 	case r.stopped:
 		if len(r.inbox) < inboxLen {
-			r.inbox = append(r.inbox, d)
+			r.inbox = append(r.inbox, *d)
 		}
 	default:
 		s.timeoutBefore(r)
 		if r.running() {
-			s.receive(r, &d)
+			s.receive(r, d)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (s *sim) begin(r *router) {
 	r.master, r.lowerSeen, r.fresh = false, false, false
 	r.runsSince = s.now
 	r.toMaster, r.fromMaster = 0, 0
-	if r.guard.kept && s.opt.Flaw != FlawNoAwait {
+	if r.guard.kept && !r.guard.runs {
 		r.guard.startAt = s.now + 1 + s.upTo(guardStart)
 		r.guard.plan()
 	}
@@ -180,6 +180,9 @@ func (s *sim) stop(r *router, d time.Duration) {
 	s.trace(r, "SIGSTOP for %s", d)
 	r.stopped = true
 	r.resumeAt = s.now + d
+	if s.opt.Flaw == FlawRenewsAlone {
+		r.ends = 0
+	}
 	if s.opt.Flaw == FlawGuardianHasty && r.guard.runs {
 		r.guard.actAt = s.now + 1 + s.upTo(guardAct)
 		r.guard.plan()
@@ -190,6 +193,7 @@ func (s *sim) stop(r *router, d time.Duration) {
 // served in either order: in a real process, reader and loop race.
 func (s *sim) resume(r *router) {
 	s.trace(r, "SIGCONT")
+	s.dirty = true
 	r.stopped = false
 	r.runsSince = s.now
 	s.keeperResumes(r)
@@ -210,27 +214,6 @@ func (s *sim) resume(r *router) {
 	r.inbox = r.inbox[:0]
 	if r.running() {
 		s.timeout(r)
-	}
-}
-
-// lost tells a process that its addresses are gone, and not by its own hand. A
-// master that is late has lost them to its lease and steps down; else it
-// advertises and puts them back.
-func (s *sim) lost(r *router) {
-	r.ends, r.expires = max(s.local(r), 1), s.now // what a renewal puts back
-	if r.foreign { // keepalived resigns and elects again
-		s.step(r, vrrp.Failed{Why: "addresses deleted"})
-		if r.running() {
-			s.step(r, vrrp.Recovered{Source: r.source, Why: "elects again"})
-		} else {
-			r.failed = true // stopped in between: the next calm
-		}
-		return
-	}
-	s.step(r, vrrp.Timeout{})
-	if r.running() && r.master && !r.holds(s.now) {
-		s.trace(r, "puts the addresses back")
-		s.step(r, vrrp.Advertise{})
 	}
 }
 
@@ -261,6 +244,10 @@ func (s *sim) settle(r *router, decided time.Duration) {
 		case r.leaseSlack > 0 && now-decided > r.leaseSlack:
 			s.perform(r, r.machine.Step(epoch.Add(now), vrrp.Advertise{}), now)
 		}
+	}
+	// (In a handover the backups are told to take over, and claim.)
+	if r.leaseSlack > 0 && r.lag > r.leaseSlack && r.master && r.running() && !r.handingOver() {
+		s.violate("%s renewed its lease %s after the advert that backups count from", r.name, r.lag)
 	}
 	s.steps++
 	r.deadline = 0
@@ -303,62 +290,14 @@ func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 	}
 }
 
-// enter does a change of state on the host.
-func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
-	if s.tracing {
-		s.trace(r, "%s: %s", e.State, e.Reason)
-	}
-	s.report.Transitions++
-	s.checkEnter(r, e)
-	was := r.master
-	r.master = e.State == vrrp.Master
-	if e.State == vrrp.Backup && r.held != 0 {
-		r.leftAt, r.left = s.now, e.Reason
-	}
-	switch {
-	case r.master:
-		s.checkTakeover(r, e.Reason)
-		s.takeover.by = 0
-		r.toMaster++
-		r.held, r.tookAt, r.took = r.list, s.now, e.Reason
-		s.lease(r)
-		s.arm(r, true)
-	default:
-		if was {
-			r.fromMaster++
-		}
-		if s.opt.Flaw != FlawKeepsAddresses {
-			r.held = 0
-		}
-		s.arm(r, false)
-	}
-	if e.State == vrrp.Backup && decided == s.local(r) { // else noted when the step was interrupted
-		r.acceptedLocal, r.acceptedAt, r.fresh, r.lowerSeen = decided, s.now, true, false
-		r.ranked = 0
-		r.interval = r.cfg.Interval
-	}
-}
-
-// lease sets the lifetime of the addresses anew. The kernel is up to 8 percent
-// and 0.3 s late.
-func (s *sim) lease(r *router) {
-	if r.ends != 0 && s.opt.Flaw == FlawNeverRenews && s.now != r.tookAt {
-		return
-	}
-	r.ends = 0
-	if l := r.leaseTime; l > 0 {
-		now := s.local(r)
-		r.lag = now - r.sentLocal
-		r.ends = now + l + s.upTo(vrrp.LeaseEnd(l)-l)
-		r.expires = r.clock.when(r.ends)
-	}
-}
-
 // receive hands an advert to the machine.
 func (s *sim) receive(r *router, d *delivery) {
 	if s.tracing {
 		s.trace(r, "hears priority %d from %s", d.priority, s.routers[d.from].name)
 	}
+	s.heard = d
+	owed := d.priority == vrrp.PriorityResign && r.master && !r.foreign && !r.handingOver() && s.local(r)-r.sentLocal < r.replacedAfter
+	seq := r.seq
 	now, ev := s.local(r), vrrp.Received{Source: s.routers[d.from].source, Priority: d.priority, Interval: d.interval}
 	if r.fast != nil { // the direct call keeps the event off the garbage-collected heap
 		s.perform(r, r.fast.Step(epoch.Add(now), ev), now)
@@ -367,6 +306,10 @@ func (s *sim) receive(r *router, d *delivery) {
 	}
 	if !r.stopped {
 		s.settle(r, now)
+	}
+	s.heard = nil
+	if owed && r.seq == seq && r.running() { // RFC 9568 section 6.4.3 (g)
+		s.violate("%s is master, heard priority 0 from %s and did not answer", r.name, s.routers[d.from].name)
 	}
 	// What the machine knows now, noted for the checks.
 	if d.priority == vrrp.PriorityResign {

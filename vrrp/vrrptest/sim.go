@@ -3,6 +3,7 @@ package vrrptest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -85,7 +86,9 @@ func (v *Violation) Unwrap() error { return v.What }
 // traceLen is how much of the trace a Violation holds.
 const traceLen = 120
 
-var epoch = time.Unix(1_000_000_000, 0)
+// epoch is when every run begins. It has a monotonic reading, as the times have
+// that a real loop gives to its machine; what it is does not matter to a run.
+var epoch = time.Now()
 
 // sim is one run.
 type sim struct {
@@ -100,6 +103,10 @@ type sim struct {
 	steps   uint64
 	report  Report
 	flow    flow
+	next    [maxRouters]time.Duration // when something is due on each router
+	dirty   bool                      // who holds addresses may have changed
+	last    *router                   // that was seen as master
+	heard   *delivery                 // what a router is being given
 
 	interval time.Duration                         // the longest in use
 	foreign  bool                                  // there is a keepalived
@@ -162,6 +169,7 @@ func readable(lines []string) []string {
 
 func (s *sim) run() {
 	end := time.Duration(s.opt.Intervals) * s.site.Interval
+	s.describe()
 	for _, r := range s.routers {
 		s.start(r)
 	}
@@ -185,36 +193,35 @@ func (s *sim) run() {
 	s.report.Steps = s.steps
 }
 
-// until lets virtual time pass.
+// until lets virtual time pass. An event touches one router, so the times of the
+// others' next events stand in next.
 func (s *sim) until(end time.Duration) {
+	for _, r := range s.routers {
+		s.plan(r)
+	}
+	s.dirty = true
+	still, events := s.now, 0
+	next := s.next[:len(s.routers)]
 	for s.violation == nil {
-		at, who, guard := end, -1, false
-		for i, r := range s.routers {
-			t := r.deadline
-			switch {
-			case r.stopped:
-				t = r.resumeAt
-			case r.startAt != 0:
-				t = r.startAt
-			}
-			if t != 0 && t < at {
-				at, who, guard = t, i, false
-			}
-			if g := r.guard.at; g != 0 && g < at {
-				at, who, guard = g, i, true
+		at, who := end, -1
+		for i, t := range next {
+			if t < at {
+				at, who = t, i
 			}
 		}
 		if len(s.wire) > 0 && s.wire[0].at < at {
 			s.now = max(s.now, s.wire[0].at)
 			s.flow.arrived++
-			s.deliver(s.wire.pop())
+			d := s.wire.pop()
+			who = int(d.to)
+			s.deliver(&d)
 		} else if who < 0 {
 			s.now = end
 			return
 		} else {
 			s.now = max(s.now, at)
 			switch r := s.routers[who]; {
-			case guard:
+			case at == r.guard.at:
 				s.guardDue(r)
 			case r.stopped:
 				s.resume(r)
@@ -224,9 +231,44 @@ func (s *sim) until(end time.Duration) {
 				s.timeout(r)
 			}
 		}
+		if events++; s.now != still {
+			still, events = s.now, 0
+		} else if events > mostAtOnce {
+			s.violate("the routers are busy for ever, at one moment")
+		}
+		if len(s.wire) > mostOnWire {
+			s.violate("%d adverts are on their way: the routers answer each other without end", len(s.wire))
+		}
+		s.plan(s.routers[who])
 		s.check()
 	}
 }
+
+// plan notes when something is due on r.
+func (s *sim) plan(r *router) {
+	t := r.deadline
+	switch {
+	case r.stopped:
+		t = r.resumeAt
+	case r.startAt != 0:
+		t = r.startAt
+	}
+	if g := r.guard.at; g != 0 && (t == 0 || g < t) {
+		t = g
+	}
+	if t == 0 {
+		t = never
+	}
+	s.next[r.id] = t
+}
+
+// Far more events than one moment has, and adverts than the LAN carries at once.
+const (
+	mostAtOnce = 10_000
+	mostOnWire = 100_000
+)
+
+const never = time.Duration(math.MaxInt64)
 
 // trace writes one line, when the run is repeated for its trace.
 func (s *sim) trace(r *router, format string, args ...any) {

@@ -3,8 +3,12 @@ package vrrptest
 import (
 	"errors"
 	"flag"
-	"slices"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,211 +16,66 @@ import (
 )
 
 var (
-	simHours = flag.Float64("sim.hours", 10_000, "simulated hours of TestSimulation")
+	simHours = flag.Float64("sim.hours", envHours(2000), "simulated hours of TestSimulation (or EDGEKEEPER_SIM_HOURS)")
 	simSeed  = flag.Uint64("sim.seed", 1, "first seed of TestSimulation; with -sim.hours=0 only this seed runs")
 )
 
-// TestSimulation runs seed after seed. A failure prints its seed; repeat it with
+// envHours is EDGEKEEPER_SIM_HOURS, where it is set.
+func envHours(hours float64) float64 {
+	if h, err := strconv.ParseFloat(os.Getenv("EDGEKEEPER_SIM_HOURS"), 64); err == nil {
+		return h
+	}
+	return hours * raceShare
+}
+
+// TestSimulation runs seed after seed, one on each processor. A failure prints
+// its seed; repeat it with
 //
 //	go test ./vrrp/vrrptest -run TestSimulation -sim.hours=0 -sim.seed=N
 func TestSimulation(t *testing.T) {
-	hours := *simHours * raceShare
+	hours := *simHours
 	if testing.Short() {
 		hours /= 10
 	}
-	var total Report
+	workers := runtime.GOMAXPROCS(0)
+	if hours == 0 {
+		workers = 1
+	}
+	var (
+		mu     sync.Mutex
+		total  Report
+		seed   = *simSeed
+		failed error
+		done   bool
+		wg     sync.WaitGroup
+	)
 	start := time.Now()
-	for seed := *simSeed; ; seed++ {
-		r, err := Run(Options{Seed: seed})
-		total.Add(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if total.Simulated.Hours() >= hours {
-			break
-		}
-	}
-	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d calms in %s",
-		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Calms, time.Since(start).Round(time.Millisecond))
-}
-
-// wrapped is a machine with one thing broken.
-type wrapped struct {
-	*vrrp.Machine
-	step     func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action
-	deadline func(m *vrrp.Machine) time.Time
-}
-
-func (w wrapped) Step(now time.Time, ev vrrp.Event) []vrrp.Action {
-	if w.step != nil {
-		return w.step(w.Machine, now, ev)
-	}
-	return w.Machine.Step(now, ev)
-}
-
-func (w wrapped) Deadline() time.Time {
-	if w.deadline != nil {
-		return w.deadline(w.Machine)
-	}
-	return w.Machine.Deadline()
-}
-
-// TestBrokenMachinesAreCaught breaks the machine in ways that implementations
-// are broken, and wants each found, with a seed that repeats.
-func TestBrokenMachinesAreCaught(t *testing.T) {
-	tests := []struct {
-		name   string
-		break_ func(*vrrp.Machine) Machine
-		want   string
-	}{
-		{
-			"a master that ignores higher priorities",
-			func(m *vrrp.Machine) Machine {
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					if r, ok := ev.(vrrp.Received); ok && m.State() == vrrp.Master && r.Priority > m.Priority() {
-						return m.Step(now, vrrp.Timeout{})
-					}
-					return m.Step(now, ev)
-				}}
-			},
-			"",
-		},
-		{
-			"no tie-break between equal priorities",
-			func(m *vrrp.Machine) Machine {
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					if r, ok := ev.(vrrp.Received); ok && m.State() == vrrp.Master && r.Priority == m.Priority() {
-						return m.Step(now, vrrp.Timeout{})
-					}
-					return m.Step(now, ev)
-				}}
-			},
-			"",
-		},
-		{
-			"a master that goes on after it was stopped",
-			func(m *vrrp.Machine) Machine {
-				// Its clock does not count the time it was stopped.
-				var last time.Time
-				var lost time.Duration
-				return wrapped{
-					Machine: m,
-					step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-						if gap := now.Sub(last); !last.IsZero() && m.State() == vrrp.Master && gap > m.Config().Interval {
-							lost += gap - m.Config().Interval
-						}
-						last = now
-						return m.Step(now.Add(-lost), ev)
-					},
-					deadline: func(m *vrrp.Machine) time.Time {
-						if m.Deadline().IsZero() {
-							return time.Time{}
-						}
-						return m.Deadline().Add(lost)
-					},
+	for range workers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				mine, stop := seed, done
+				seed++
+				mu.Unlock()
+				if stop {
+					return
 				}
-			},
-			"did not elect again",
-		},
-		{
-			"a backup that does not wait for the whole master-down time",
-			func(m *vrrp.Machine) Machine {
-				hurry := func(m *vrrp.Machine) time.Duration { return m.Config().Interval / 2 }
-				return wrapped{
-					Machine: m,
-					step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-						if _, ok := ev.(vrrp.Timeout); ok && m.State() == vrrp.Backup {
-							now = now.Add(hurry(m))
-						}
-						return m.Step(now, ev)
-					},
-					deadline: func(m *vrrp.Machine) time.Time {
-						if m.State() == vrrp.Backup {
-							return m.Deadline().Add(-hurry(m))
-						}
-						return m.Deadline()
-					},
-				}
-			},
-			"",
-		},
-		{
-			"a backup that never takes over from a lower master",
-			func(m *vrrp.Machine) Machine {
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					if r, ok := ev.(vrrp.Received); ok && m.State() == vrrp.Backup && r.Priority > 0 {
-						r.Priority = vrrp.PriorityMax
-						ev = r
-					}
-					return m.Step(now, ev)
-				}}
-			},
-			"there is a router with",
-		},
-		{
-			"a router that takes the addresses without a claim",
-			func(m *vrrp.Machine) Machine {
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					acts := m.Step(now, ev)
-					if m.Claiming() {
-						acts = append(slices.Clone(acts), m.Step(m.Deadline(), vrrp.Timeout{})...)
-					}
-					return acts
-				}}
-			},
-			"both hold the address: ",
-		},
-		{
-			"a router that believes the first priority 0",
-			func(m *vrrp.Machine) Machine {
-				// It does not notice that the master only announces a handover.
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					if r, ok := ev.(vrrp.Received); ok && r.Priority == vrrp.PriorityResign {
-						r.Interval = 0
-						ev = r
-					}
-					return m.Step(now, ev)
-				}}
-			},
-			"both hold the address: ",
-		},
-		{
-			"a master that does not say that it has yielded",
-			func(m *vrrp.Machine) Machine {
-				return wrapped{Machine: m, step: func(m *vrrp.Machine, now time.Time, ev vrrp.Event) []vrrp.Action {
-					was := m.State()
-					acts := m.Step(now, ev)
-					if last, ok := acts[max(len(acts)-1, 0):], was == vrrp.Master && m.State() == vrrp.Backup; ok {
-						if a, ok := last[0].(vrrp.SendAdvert); ok && a.Priority == vrrp.PriorityResign {
-							acts = acts[:len(acts)-1]
-						}
-					}
-					return acts
-				}}
-			},
-			" had yielded",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			for seed := uint64(1); seed <= 200; seed++ {
-				_, err := Run(Options{Seed: seed, Break: tt.break_})
-				if err == nil {
-					continue
-				}
-				v, ok := errors.AsType[*Violation](err)
-				if !ok || v.Seed != seed || len(v.Trace) == 0 || strings.Contains(err.Error(), "not deterministic") {
-					t.Fatalf("bad report: %v", err)
-				}
-				if !strings.Contains(v.What.Error(), tt.want) {
-					t.Fatalf("caught as %q, want %q", v.What, tt.want)
-				}
-				t.Logf("seed %d: %v", seed, v.What)
-				return
+				r, err := Run(Options{Seed: mine})
+				mu.Lock()
+				total.Add(r)
+				failed = errors.Join(failed, err)
+				done = done || err != nil || total.Simulated.Hours() >= hours
+				mu.Unlock()
 			}
-			t.Error("not caught in 200 runs")
 		})
 	}
+	wg.Wait()
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d changes of configuration, %d calms, %d takeovers, %d by a guardian, in %s",
+		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Reconfigure, total.Calms,
+		total.Takeovers, total.Guarded, time.Since(start).Round(time.Millisecond))
 }
 
 // TestDeterministic: a seed is a run.
@@ -228,6 +87,111 @@ func TestDeterministic(t *testing.T) {
 			t.Errorf("seed %d: %+v, %v and then %+v, %v", seed, a, errA, b, errB)
 		}
 	}
+}
+
+// TestSeedRepeats: the seed in a violation shows the same violation with the
+// same trace.
+func TestSeedRepeats(t *testing.T) {
+	opt := Options{Flaw: FlawKeepsAddresses}
+	var first *Violation
+	for opt.Seed = 1; first == nil; opt.Seed++ {
+		_, err := Run(opt)
+		first, _ = errors.AsType[*Violation](err)
+	}
+	opt.Seed = first.Seed
+	_, err := Run(opt)
+	again, ok := errors.AsType[*Violation](err)
+	if !ok || again.Error() != first.Error() {
+		t.Errorf("%v\nand again\n%v", first, err)
+	}
+	for _, want := range []string{"routers, version", "calm", "MASTER", first.What.Error()} {
+		if !strings.Contains(first.Error(), want) {
+			t.Errorf("no %q in the trace:\n%v", want, first)
+		}
+	}
+}
+
+// TestClock: what a clock shows, and when it shows it.
+func TestClock(t *testing.T) {
+	var c clock
+	for i, ppm := range []int64{0, usualPPM, -usualPPM, faultPPM, -faultPPM, 1, -1} {
+		now := time.Duration(i) * time.Hour
+		before := c.read(now)
+		c.set(now, ppm)
+		if c.read(now) != before {
+			t.Errorf("%d ppm: the clock jumps", ppm)
+		}
+		for d := time.Duration(1); d < time.Hour; d = d*3 + 1 {
+			at := c.when(before + d)
+			if c.read(at) < before+d || c.read(at-2) >= before+d {
+				t.Errorf("%d ppm: %s comes at %s, which shows %s", ppm, before+d, at, c.read(at))
+			}
+			if got := lasts(d, ppm) + now - at; got < -2 || got > 2 {
+				t.Errorf("%d ppm: %s lasts %s", ppm, d, lasts(d, ppm))
+			}
+		}
+	}
+}
+
+// TestHears: the LAN delivers to a machine what vrrp.Codec.Decode lets through.
+func TestHears(t *testing.T) {
+	seen := map[bool]int{}
+	for seed := uint64(1); seed < 300; seed++ {
+		s := newSim(Options{Seed: seed})
+		for _, r := range s.routers {
+			if s.rng.IntN(2) == 0 {
+				s.adopt(drawSite(s.rng))
+			}
+			s.configure(r)
+			r.machine = newKeepalived(r.cfg)
+			if s.rng.IntN(4) == 0 && r.peers != 0 {
+				r.peers &^= 1 << s.rng.IntN(len(s.routers))
+			}
+			r.cfg.Peers = nil
+			for i, peer := range s.routers {
+				if r.peers>>i&1 != 0 {
+					r.cfg.Peers = append(r.cfg.Peers, peer.source)
+				}
+			}
+			if r.peers == 0 && s.site.unicast {
+				r.cfg.Peers = nil
+			}
+		}
+		a, b := s.routers[0], s.routers[1]
+		if got, want := b.hears(a), decodes(t, a, b); got != want {
+			t.Errorf("seed %d: heard %v, decoded %v: %+v, %+v", seed, got, want, a.cfg, b.cfg)
+		}
+		seen[b.hears(a)]++
+	}
+	if seen[true] < 20 || seen[false] < 20 {
+		t.Errorf("heard and not: %v", seen)
+	}
+}
+
+// decodes asks the codecs whether an advert of a gets through to b.
+func decodes(t *testing.T, a, b *router) bool {
+	t.Helper()
+	out, err := vrrp.NewCodec(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := vrrp.NewCodec(b.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := a.cfg.Group()
+	if a.cfg.Unicast() {
+		if a.peers>>b.id&1 == 0 {
+			return false
+		}
+		to = b.source
+	}
+	raw := out.Encode(a.source, to, 100)
+	ip := raw[:20]
+	var advert vrrp.Advert
+	return in.Decode(&advert, vrrp.Packet{
+		Source: netip.AddrFrom4([4]byte(ip[12:16])), Destination: to, TTL: 255, Protocol: 112, Payload: raw[20:],
+	}) == nil
 }
 
 func BenchmarkSimulation(b *testing.B) {

@@ -112,7 +112,12 @@ func (s *sim) adopt(c site) {
 	for _, r := range s.routers {
 		r.stale = true
 	}
-	if s.tracing {
+	s.describe()
+}
+
+// describe writes the site into the trace.
+func (s *sim) describe() {
+	if c := s.site; s.tracing {
 		s.trace(nil, "%d routers, version %d, interval %s, multiplier %d, nopreempt %v, preempt delay %s, no lower answer %v, unicast %v",
 			len(s.routers), c.Version, c.Interval, c.DownMultiplier, c.NoPreempt, c.PreemptDelay, c.NoLowerAnswer, c.unicast)
 	}
