@@ -96,7 +96,11 @@ func (s *sim) fault() {
 	case 16:
 		if r.running() && r.held != 0 {
 			s.trace(r, "addresses deleted by somebody")
-			s.lost(r)
+			if r.foreign || !r.master || rng.IntN(2) == 0 {
+				s.lost(r)
+			} else { // the other policy
+				s.step(r, vrrp.StepDown{Why: "address lost"})
+			}
 		}
 	case 17:
 		if r.running() {

@@ -1,6 +1,8 @@
 package vrrptest
 
 import (
+	"time"
+
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 

@@ -186,10 +186,10 @@ func decodes(t *testing.T, a, b *router) bool {
 		}
 		to = b.source
 	}
-	raw := out.Encode(a.source, to, 100)
+	raw := out.Encode(epoch, a.source, to, 100)
 	ip := raw[:20]
 	var advert vrrp.Advert
-	return in.Decode(&advert, vrrp.Packet{
+	return in.Decode(epoch, &advert, vrrp.Packet{
 		Source: netip.AddrFrom4([4]byte(ip[12:16])), Destination: to, TTL: 255, Protocol: 112, Payload: raw[20:],
 	}) == nil
 }
