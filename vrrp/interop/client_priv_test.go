@@ -44,13 +44,13 @@ func ping(t *testing.T, from *netns.Host, ip string, limit time.Duration) bool {
 			return err
 		}
 		if _, err := c.WriteTo(b, &net.IPAddr{IP: net.ParseIP(ip)}); err != nil {
-			return nil //nolint:nilerr // no route, no neighbour: not answered
+			return nil // no route, no neighbour: not answered
 		}
 		buf := make([]byte, 1500)
 		for {
 			n, who, err := c.ReadFrom(buf)
 			if err != nil {
-				return nil //nolint:nilerr // not answered in time
+				return nil // not answered in time
 			}
 			if got, err := icmp.ParseMessage(protocol, buf[:n]); err == nil && got.Type == reply && who.String() == ip {
 				answered = true

@@ -330,6 +330,17 @@ func TestVMACKept(t *testing.T) {
 	s.a.Mend(t)
 	s.up(t, 8*time.Second, s.a, nil)
 
+	// Another interface gets the name of the parent.
+	ip("link", "set", "eth0", "down")
+	ip("link", "set", "eth0", "name", "old0")
+	ip("link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+	ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
+	ip("link", "set", "far0", "up")
+	ip("link", "set", "eth0", "up")
+	netns.Wait(t, 10*time.Second, "VMAC on the new interface", func() bool {
+		return s.active(t, s.a) && strings.Contains(s.a.Run(t, netns.Tool("ip", "link", "show", s.link)), s.link+"@eth0")
+	})
+
 	// Killed: the address goes with its lease, and a start without a VMAC removes
 	// the interface.
 	r.Kill(t)

@@ -62,6 +62,12 @@ func (m macvlan) install(h *Host, _ time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if link != nil && m.strayed(h.nl, link) {
+		if err := m.delete(h.nl); err != nil {
+			return err
+		}
+		link = nil
+	}
 	if link == nil {
 		if link, err = m.make(h.nl); err != nil {
 			return err
@@ -103,6 +109,20 @@ func (m macvlan) find(nl *netlink.Handle) (netlink.Link, error) {
 			ErrForeignInterface, link.Type(), attrs.HardwareAddr, m.Name)
 	}
 	return link, nil
+}
+
+// strayed reports whether the interface is on another parent than it should be:
+// the name has gone to another interface since.
+func (m macvlan) strayed(nl *netlink.Handle, link netlink.Link) bool {
+	parent, err := nl.LinkByName(m.Parent)
+	if err != nil {
+		return false // there is no better one
+	}
+	under := parent.Attrs().Index
+	if _, stacked := parent.(*netlink.Macvlan); stacked {
+		under = parent.Attrs().ParentIndex // the kernel uses that of the parent (macvlan_common_newlink)
+	}
+	return link.Attrs().ParentIndex != under
 }
 
 // prepare makes the interface, down, at the start of a Host. A parent that does

@@ -291,7 +291,7 @@ func filterGeneration() (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ask, err := nft(nftSubsystem|unix.NFT_MSG_GETGEN, 0, unix.NFPROTO_UNSPEC, 0, nil)
 	if err != nil {
 		return 0, err
@@ -327,7 +327,7 @@ func filterRemove(generation uint32) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	begin, err1 := nft(unix.NFNL_MSG_BATCH_BEGIN, 0, unix.NFPROTO_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, func(e *netlink.AttributeEncoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
 	})
