@@ -273,3 +273,38 @@ track_consul "disk" {
 		t.Errorf("tracker %+v", k)
 	}
 }
+
+// TestTrackGroup: what a member tracks takes all out, and what the group tracks
+// shifts all.
+func TestTrackGroup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.platform = quiet(s)
+	second := strings.NewReplacer("VI_1", "VI_2", "51", "52", "192.0.2.1", "192.0.2.2").Replace(router)
+	s.tracked(onePool, s.script("member")+s.script("group")+second+`
+sync_group "G" {
+  instances = ["VI_1", "VI_2"]
+  track "group" { weight = -20 }
+}
+`, `track "member" {}`)
+	s.start()
+	both := func(state string, priority int) {
+		t.Helper()
+		s.until(fmt.Sprintf("both are %s with priority %d", state, priority), func() bool {
+			list := s.snapshot().VRRP
+			return len(list) == 2 && !slices.ContainsFunc(list, func(r control.Router) bool { return r.State != state || int(r.Priority) != priority })
+		})
+	}
+	both("MASTER", 100)
+	s.touch("group-fails")
+	both("MASTER", 80)
+	s.touch("member-fails")
+	both("FAULT", 80)
+	s.remove("member-fails")
+	both("MASTER", 80)
+	s.remove("group-fails")
+	both("MASTER", 100)
+	if k := s.tracker("script group"); !slices.Equal(k.UsedBy, []string{"VI_2", "VI_1"}) && !slices.Equal(k.UsedBy, []string{"VI_1", "VI_2"}) {
+		t.Errorf("used by %v", k.UsedBy)
+	}
+}

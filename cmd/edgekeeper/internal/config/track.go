@@ -282,7 +282,7 @@ func (c *checker) tracked() []Tracker {
 	s := c.trackers()
 	for i, b := range s.blocks {
 		if !s.used[i] {
-			b.addf(b.header, "%s is not used; a track %q block in a vrrp block does that", b.name(), b.label)
+			b.addf(b.header, "%s is not used; a track %q block in a vrrp or sync_group block does that", b.name(), b.label)
 		}
 	}
 	return s.all

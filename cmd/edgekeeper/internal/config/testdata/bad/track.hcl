@@ -97,7 +97,7 @@ vrrp "VI_2" {
 # want: 11:14: interval is "1ms", must be from 10ms to 24h
 # want: 16:14: track_script "same" is already defined at track.hcl:13:14
 # want: 19:12: track_file "same" has the name of track_script "same" at track.hcl:13:14
-# want: 22:14: track_script "unused" is not used; a track "unused" block in a vrrp block does that
+# want: 22:14: track_script "unused" is not used; a track "unused" block in a vrrp or sync_group block does that
 # want: 27:13: quorum is 0: the tracker is always up; with quorum_max = 0 it is up while no process runs
 # want: 32:21: quorum_max is 2, which is below quorum (3)
 # want: 33:21: arguments_match has no effect without arguments
