@@ -88,6 +88,16 @@ func Edgekeeper(ctx context.Context, log Log) (string, error) {
 	return build(ctx, job{name: "edgekeeper", dir: root, pkg: "./cmd/edgekeeper", log: log})
 }
 
+// EdgekeeperRace builds cmd/edgekeeper with the race detector, which needs a C
+// compiler, and returns the binary's path.
+func EdgekeeperRace(ctx context.Context, log Log) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return build(ctx, job{name: "edgekeeper-race", dir: root, pkg: "./cmd/edgekeeper", log: log, race: true})
+}
+
 // Lab builds test/lab from the tree and returns the binary's path.
 func Lab(ctx context.Context, log Log) (string, error) {
 	root, err := Root()
@@ -114,6 +124,7 @@ func tool(ctx context.Context, name, pkg, takes string, log Log) (string, error)
 type job struct {
 	name, dir, pkg string
 	once           bool   // keep a binary that is there, if it is of the pinned version
+	race           bool   // with the race detector
 	notice         string // said before a build that takes minutes
 	log            Log
 }
@@ -143,9 +154,13 @@ func build(ctx context.Context, j job) (string, error) {
 	}
 	tmp := fmt.Sprintf("%s.%d.new", out, os.Getpid())
 	defer os.Remove(tmp)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", tmp, j.pkg)
+	args, cgo := []string{"build", "-trimpath", "-o", tmp}, "CGO_ENABLED=0"
+	if j.race {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, j.pkg)...)
 	cmd.Dir = j.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
+	cmd.Env = append(os.Environ(), cgo, "GOFLAGS=-mod=readonly")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", j.name, err, bytes.TrimSpace(msg))
 	}
