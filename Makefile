@@ -12,11 +12,12 @@ LDFLAGS := -s -w -X github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/ver
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOCACHE,GOMODCACHE,GOPATH,EDGEKEEPER_CACHE,XDG_CACHE_HOME)
 FUZZTIME ?= 20s
 SIM_HOURS ?= 100000
+SOAK    ?= 30m
 CATALOG ?= file
 # The packages with files of a build tag.
 tagged  = $(sort $(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)))
 
-.PHONY: help build check test test-native simulate test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench fuzz docs clean
+.PHONY: help build check test test-native simulate test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench bench-vrrp soak fuzz docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,7 +47,7 @@ test-consul: ## tests against a real Consul agent
 
 test-priv: ## tests in network namespaces, as root
 	@echo '== tests in network namespaces'
-	$(ROOT) $(GO) run ./test/setup keepalived tshark ip
+	$(ROOT) $(GO) run ./test/setup keepalived tshark ip nft
 	$(ROOT) $(GO) test -tags priv -count=1 $(call tagged,priv)
 
 test-kernel: ## the IPVS driver and its fake against a real kernel
@@ -80,6 +81,14 @@ lab: ## an interactive lab
 
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./vrrp/... ./lvs/... ./discovery/... ./cmd/...
+
+bench-vrrp: ## virtual routers beside keepalived's, in one run (about 12 minutes), as root
+	$(ROOT) $(GO) run ./test/setup keepalived ip
+	$(ROOT) $(GO) test -tags priv -count=1 -timeout 1h -run '^$$' -bench SideBySide -benchtime 1x ./vrrp/interop
+
+soak: ## random faults for SOAK, race detector on, beside as long a time of random kills; as root
+	$(ROOT) $(GO) run ./test/setup ip nft
+	$(ROOT) $(GO) test -tags priv -count=1 -v -timeout 0 -run '^(TestSoak|TestRandomKills)$$' ./cmd/edgekeeper -chaos.soak $(SOAK) -chaos.kills $(SOAK)
 
 fuzz: ## each fuzz target for FUZZTIME
 	for pkg in $$($(GO) list ./...); do

@@ -106,6 +106,9 @@ func (p *Process) Stop(t testing.TB, limit time.Duration) error {
 	return p.err
 }
 
+// PID is the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

@@ -17,7 +17,7 @@ import (
 
 // packages are the Debian packages of programs that tests run.
 var packages = map[string]string{
-	"keepalived": "keepalived", "tshark": "tshark", "ip": "iproute2", "ipvsadm": "ipvsadm",
+	"keepalived": "keepalived", "tshark": "tshark", "ip": "iproute2", "ipvsadm": "ipvsadm", "nft": "nftables",
 	"haproxy": "haproxy", "nginx": "nginx-light",
 }
 
