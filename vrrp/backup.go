@@ -4,6 +4,9 @@ import "time"
 
 // backupReceived is RFC 9568 section 6.4.2, (g) to (l).
 func (m *Machine) backupReceived(now time.Time, ev Received, zero resignation) {
+	if m.otherOwnerGone(ev.Source, ev.Priority) {
+		m.restoreOwner()
+	}
 	if ev.Priority == PriorityResign {
 		m.masterResigned(now, ev, zero)
 		return

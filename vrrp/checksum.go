@@ -21,6 +21,9 @@ type ChecksumForm uint8
 const (
 	ChecksumPseudo ChecksumForm = iota // pseudo-header and message
 	ChecksumPlain                      // message only (RFC 9568; keepalived: v3_checksum_as_v2)
+
+	// ChecksumForms is the length of an array indexed by ChecksumForm.
+	ChecksumForms = 2
 )
 
 // String names the form.

@@ -34,7 +34,7 @@ func (m *Machine) contested(why Reason) bool {
 		return m.graceful
 	case CauseSilence: // of a master, or of a network on which others start just now
 		return !why.Peer.IsValid()
-	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered, CauseGroup:
+	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseOtherOwner, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered, CauseGroup:
 	}
 	return false
 }
@@ -42,6 +42,7 @@ func (m *Machine) contested(why Reason) bool {
 // claim begins to take over, and does at once unless somebody else may hold the
 // addresses.
 func (m *Machine) claim(now time.Time, why Reason) {
+	m.restoreOwner()
 	switch {
 	case m.member:
 		m.want(now, why)

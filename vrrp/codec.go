@@ -85,7 +85,10 @@ func (c *Codec) Encode(now time.Time, src, dst netip.Addr, priority uint8) []byt
 	if c.id == 0 { // keepalived never sends 0: the kernel would fill it in
 		c.id = 1
 	}
-	length := headerLen + 4*len(c.mine)
+	length, ttl := headerLen+4*len(c.mine), uint8(TTL)
+	if c.cfg.Unicast() {
+		ttl = c.cfg.UnicastTTL
+	}
 	if c.cfg.Version == V2 {
 		length += secretLen
 	}
@@ -93,12 +96,12 @@ func (c *Codec) Encode(now time.Time, src, dst netip.Addr, priority uint8) []byt
 		if c.cfg.HMAC.signs() {
 			length += trailerLen
 		}
-		c.buf = appendIPv4(c.buf[:0], src, dst, ProtocolVRRP, c.id, length)
+		c.buf = appendIPv4(c.buf[:0], src, dst, ProtocolVRRP, ttl, c.id, length)
 		c.buf = c.appendAdvert(c.buf, now, src, dst)
 		return c.buf
 	}
 	c.seq++
-	c.buf = appendIPv4(c.buf[:0], src, dst, ProtocolAH, c.id, ahLen+length)
+	c.buf = appendIPv4(c.buf[:0], src, dst, ProtocolAH, ttl, c.id, ahLen+length)
 	c.buf = appendAH(c.buf, src, c.seq)
 	c.buf = Append(c.buf, &c.advert, src, dst)
 	sum := icv(c.key, c.buf[:ipv4HeaderLen], c.buf[ipv4HeaderLen:], c.cfg.Unicast())
@@ -148,7 +151,7 @@ func (c *Codec) Decode(now time.Time, a *Advert, p Packet) error {
 		return DropVRID
 	}
 	multicast := p.Destination.IsMulticast()
-	if multicast && p.TTL != TTL {
+	if lo, hi := c.ttl(p); p.TTL < lo || p.TTL > hi {
 		return DropTTL
 	}
 	trailer := trailerIn(message, p.Source.Is4())
@@ -177,6 +180,17 @@ func (c *Codec) Decode(now time.Time, a *Advert, p Packet) error {
 		return DropPeer
 	}
 	return nil
+}
+
+// ttl is what the TTL of p must be between.
+func (c *Codec) ttl(p Packet) (lo, hi uint8) {
+	if p.Destination.IsMulticast() {
+		return TTL, TTL
+	}
+	if r, ok := c.cfg.PeerTTL[p.Source]; ok {
+		return r.Min, r.Max
+	}
+	return 0, TTL
 }
 
 // message finds the VRRP message behind an authentication header, if any.

@@ -227,6 +227,45 @@ func TestDecodeUnicast(t *testing.T) {
 	}
 }
 
+// TestTTL: what is sent, and what is accepted of whom.
+func TestTTL(t *testing.T) {
+	peer, other := addr("192.0.2.1"), addr("192.0.2.2")
+	cfg := captureConfig()
+	if b := codecOf(t, cfg).Encode(testTime, peer, Group4, 7); b[8] != 255 {
+		t.Errorf("multicast is sent with TTL %d", b[8])
+	}
+	cfg.Peers = []netip.Addr{peer, other}
+	if b := codecOf(t, cfg).Encode(testTime, peer, other, 7); b[8] != 255 {
+		t.Errorf("unicast is sent with TTL %d", b[8])
+	}
+	cfg.UnicastTTL = 3
+	cfg.PeerTTL = map[netip.Addr]TTLRange{peer: {Min: 254, Max: 254}}
+	c := codecOf(t, cfg)
+	for _, tt := range []struct {
+		from netip.Addr
+		ttl  uint8
+		want error
+	}{{peer, 255, DropTTL}, {peer, 254, nil}, {peer, 253, DropTTL}, {peer, 1, DropTTL}, {other, 1, nil}, {other, 255, nil}} {
+		p, err := ParseIPv4(bytes.Clone(c.Encode(testTime, tt.from, addr("192.0.2.9"), 7)))
+		if err != nil || p.TTL != 3 {
+			t.Fatalf("sent with TTL %d, %v", p.TTL, err)
+		}
+		p.TTL = tt.ttl
+		if err := c.Decode(testTime, new(Advert), p); !errors.Is(err, tt.want) {
+			t.Errorf("TTL %d of %s: %v, want %v", tt.ttl, tt.from, err, tt.want)
+		}
+		if why := c.Explain(DropTTL, p); tt.from == peer && !strings.Contains(why, "must be 254") {
+			t.Errorf("%s", why)
+		}
+	}
+	for _, bad := range []map[netip.Addr]TTLRange{{addr("192.0.2.8"): {1, 255}}, {peer: {0, 255}}, {peer: {200, 100}}} {
+		cfg.PeerTTL = bad
+		if err := cfg.WithDefaults().Validate(); err == nil || !strings.Contains(err.Error(), "PeerTTL") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
 // TestReplay: the counter of the authentication header is shared by both directions.
 func TestReplay(t *testing.T) {
 	cfg := captures[1].cfg()

@@ -51,6 +51,11 @@ type Config struct {
 	// Peers, when not empty, are sent adverts by unicast instead of multicast,
 	// and are the only sources adverts are accepted from.
 	Peers []netip.Addr
+	// UnicastTTL is the TTL or hop limit of adverts to Peers. Default 255.
+	UnicastTTL uint8
+	// PeerTTL bounds the TTL or hop limit of adverts from a peer. Of peers that
+	// are not in it, any is accepted. Multicast adverts must have 255.
+	PeerTTL map[netip.Addr]TTLRange
 	// Checksum is the form of the checksum sent in version 3 over IPv4.
 	// Default ChecksumPseudo, as keepalived.
 	Checksum ChecksumForm
@@ -100,6 +105,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.DownMultiplier == 0 {
 		c.DownMultiplier = 3
+	}
+	if c.UnicastTTL == 0 {
+		c.UnicastTTL = TTL
 	}
 	c.HMAC = c.HMAC.withDefaults(c.Interval)
 	a := &c.Announce
@@ -317,6 +325,11 @@ func (c Config) validatePeers(bad func(string, string, ...any)) {
 			bad(field, "%s is listed twice", p)
 		}
 		seen[p] = true
+	}
+	for p, r := range c.PeerTTL {
+		if !seen[p] || r.Min == 0 || r.Max < r.Min {
+			bad("PeerTTL", "%s: %d to %d is no range for a peer", p, r.Min, r.Max)
+		}
 	}
 }
 

@@ -17,7 +17,8 @@ const (
 	// misconfiguration when that router advertises our addresses (see Codec.Decode).
 	DropVRID
 	// DropTTL: a multicast advert whose TTL or hop limit is not 255, so it may
-	// have crossed a router (RFC 9568 section 5.1.1.3).
+	// have crossed a router (RFC 9568 section 5.1.1.3); a unicast one out of
+	// Config.PeerTTL.
 	DropTTL
 	// DropVersion: not the configured VRRP version.
 	DropVersion
@@ -65,7 +66,7 @@ var dropText = [Drops]string{
 	DropShort:    "packet too short",
 	DropProtocol: "not VRRP or authentication header unexpected",
 	DropVRID:     "another virtual router id",
-	DropTTL:      "TTL is not 255",
+	DropTTL:      "TTL is not what it must be",
 	DropVersion:  "another VRRP version",
 	DropUnsigned: "no authentication trailer",
 	DropSigned:   "authentication trailer unexpected",

@@ -22,7 +22,11 @@ func (c *Codec) Explain(d Drop, p Packet) string {
 		}
 		return fmt.Sprintf("virtual router id %d, ours is %d", message[1], c.cfg.VRID)
 	case DropTTL:
-		return fmt.Sprintf("TTL %d, must be 255", p.TTL)
+		lo, hi := c.ttl(p)
+		if lo < hi {
+			return fmt.Sprintf("TTL %d, must be %d to %d", p.TTL, lo, hi)
+		}
+		return fmt.Sprintf("TTL %d, must be %d", p.TTL, lo)
 	case DropVersion:
 		return fmt.Sprintf("VRRP version %s, ours is %d", version, c.cfg.Version)
 	case DropAuthType:

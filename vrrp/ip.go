@@ -15,9 +15,14 @@ const (
 	ipv4HeaderLen = 20
 	// TrafficClass is the TOS or traffic class of adverts: internetwork control (CS6).
 	TrafficClass = 0xc0
-	// TTL is the TTL or hop limit of adverts, sent and required.
+	// TTL is the TTL or hop limit of adverts: sent and required of multicast ones,
+	// sent with unicast ones unless Config.UnicastTTL says otherwise.
 	TTL = 255
 )
+
+// TTLRange is the least and the greatest TTL or hop limit that is accepted, both
+// 1 to 255. A least of 255 shows that no router was crossed (RFC 5082).
+type TTLRange struct{ Min, Max uint8 }
 
 // Packet is one received IP datagram that carries VRRP.
 type Packet struct {
@@ -52,12 +57,12 @@ func ParseIPv4(b []byte) (Packet, error) {
 
 // appendIPv4 appends an IPv4 header without options for a payload of length
 // bytes. DF is clear and the identification counts, as keepalived does.
-func appendIPv4(b []byte, src, dst netip.Addr, protocol uint8, id uint16, length int) []byte {
+func appendIPv4(b []byte, src, dst netip.Addr, protocol, ttl uint8, id uint16, length int) []byte {
 	start := len(b)
 	b = append(b, 0x45, TrafficClass)
 	b = binary.BigEndian.AppendUint16(b, uint16(ipv4HeaderLen+length))
 	b = binary.BigEndian.AppendUint16(b, id)
-	b = append(b, 0, 0, TTL, protocol, 0, 0)
+	b = append(b, 0, 0, ttl, protocol, 0, 0)
 	s, d := src.As4(), dst.As4()
 	b = append(append(b, s[:]...), d[:]...)
 	binary.BigEndian.PutUint16(b[start+10:], fold(sum(0, b[start:])))

@@ -46,6 +46,7 @@ type Machine struct {
 	secondAt  time.Time     // second set of announcements
 	seconds   int           // its rounds
 	refreshAt time.Time
+	rogue     rogue // another owner, while we are one
 
 	master         netip.Addr // who was last accepted as master; us when we are
 	masterPriority uint8
@@ -179,6 +180,7 @@ func (m *Machine) checkLate(now time.Time) {
 // begin leaves Init or Fault (RFC 9568 section 6.4.1).
 func (m *Machine) begin(now time.Time, why Reason) {
 	m.master, m.masterPriority = netip.Addr{}, 0
+	m.restoreOwner()
 	if m.priority == PriorityOwner {
 		m.claim(now, Reason{Cause: CauseOwner})
 		return

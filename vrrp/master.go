@@ -28,6 +28,8 @@ func (m *Machine) masterReceived(now time.Time, ev Received) {
 		why.Cause = CauseHigherAddress
 	case ev.Source == m.source:
 		return // our own address: a duplicate, there is no rule that would settle it
+	case ev.Priority == PriorityOwner && m.otherOwner(now, ev):
+		why.Cause = CauseOtherOwner
 	default:
 		// A second master that must yield to us. Tell it at once, and put the
 		// switches right that it misled.

@@ -20,6 +20,7 @@ const (
 	CauseLowerMaster          // the master-down timer ran out while a master of lower priority sent
 	CauseHigherPriority       // a master of higher priority was heard
 	CauseHigherAddress        // equal priority, higher address
+	CauseOtherOwner           // another owner (255) of the addresses does not yield to ours
 	CauseLate                 // this router was late enough to have been replaced
 	CauseHandedOver           // Handover, and the next master was heard
 	CauseSteppedDown          // StepDown
@@ -54,6 +55,8 @@ func (c Cause) String() string {
 		return "higher-priority"
 	case CauseHigherAddress:
 		return "higher-address"
+	case CauseOtherOwner:
+		return "other-owner"
 	case CauseLate:
 		return "late"
 	case CauseHandedOver:
@@ -105,6 +108,8 @@ func (r Reason) String() string {
 		return fmt.Sprintf("priority %d of %s is higher than our %d", r.PeerPriority, r.Peer, r.Priority)
 	case CauseHigherAddress:
 		return fmt.Sprintf("%s has our priority %d and the higher address", r.Peer, r.Priority)
+	case CauseOtherOwner:
+		return fmt.Sprintf("%s says that it owns the addresses too (priority 255) and does not yield: one of the two configurations is wrong", r.Peer)
 	case CauseLate:
 		return fmt.Sprintf("%s since our last advert: a backup may have taken over, electing again", seconds(r.After))
 	case CauseHandedOver:

@@ -62,18 +62,34 @@ type Arm struct {
 	// vrrp.Codec.Encode makes them. No packets: addresses only.
 	Source  netip.Addr `json:"source"`
 	Packets []Packet   `json:"packets,omitempty"`
+	// TTL of packets to unicast peers; it counts for IPv6, where Packets have no
+	// IP header. Default 255.
+	TTL uint8 `json:"ttl,omitempty"`
 	// Within is how old the director's death may be for the adverts to be sent:
 	// later, another router may be master.
 	Within time.Duration `json:"within_ns"`
 }
 
+// unicastTTL is 0 when the packets go to a group.
+func (a *Arm) unicastTTL() uint8 {
+	switch {
+	case a.Packets[0].To.IsMulticast():
+		return 0
+	case a.TTL == 0:
+		return vrrp.TTL
+	}
+	return a.TTL
+}
+
 // renewedBy reports whether b differs from what was told before in the content of
 // its packets only.
 func (a *Arm) renewedBy(b *Arm) bool {
-	return a != nil && a.Interface == b.Interface && a.Source == b.Source && a.Within == b.Within &&
-		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.VMACs, b.VMACs) && a.NoAccept == b.NoAccept &&
-		slices.Equal(a.Rules, b.Rules) && reflect.DeepEqual(a.Routes, b.Routes) && len(b.Packets) > 0 &&
-		slices.EqualFunc(a.Packets, b.Packets, func(x, y Packet) bool { return x.To == y.To })
+	if a == nil || len(b.Packets) == 0 || !slices.EqualFunc(a.Packets, b.Packets, func(x, y Packet) bool { return x.To == y.To }) {
+		return false
+	}
+	x, y := *a, *b
+	x.Packets, y.Packets = nil, nil
+	return reflect.DeepEqual(x, y)
 }
 
 // Address is a virtual address and where it is.

@@ -78,7 +78,7 @@ func (k *kernel) Prepare(a Arm) (Prepared, error) {
 	if len(a.Packets) == 0 {
 		return r, nil
 	}
-	sender, err := socket.OpenSender(a.Interface, a.Source, !a.Packets[0].To.IsMulticast())
+	sender, err := socket.OpenSender(a.Interface, a.Source, a.unicastTTL())
 	if err != nil {
 		return r, fmt.Errorf("can take addresses off, but not send priority 0: %w", err)
 	}

@@ -31,7 +31,7 @@ func (k TroubleKind) Cause() string {
 	case TroubleChecksumForm:
 		return "one router computes the checksum as RFC 9568 has it and the other as keepalived does by default; make them equal (checksum, keepalived's v3_checksum_as_v2), for a peer may drop what it does not expect"
 	case TroubleTTL:
-		return "the advert crossed a router, or was forged"
+		return "the advert crossed a router, came another way than the peer's TTL bounds allow, or was forged"
 	case TroubleMode:
 		return "one of the two configurations has unicast peers, the other has not; neither router accepts the other, so both become master"
 	case TroublePeer:
@@ -42,6 +42,8 @@ func (k TroubleKind) Cause() string {
 		return "another program sends packets of protocol 112, or adverts are damaged on their way"
 	case TroubleSecondMaster:
 		return "the network between the two was cut and is whole again, or adverts pass in one direction only (a firewall, a broken switch or cable); for one advert it is normal during a takeover"
+	case TroubleOwners:
+		return "both configurations have priority 255, and only one host can own the addresses"
 	case TroubleAddressLost:
 		return "a network manager (systemd-networkd, NetworkManager, ifdown) or a person removed it"
 	case TroubleLate:

@@ -292,6 +292,9 @@ func (l *loop) receive(f *frame) {
 	if l.advert.Priority == vrrp.PriorityResign {
 		l.r.status.Counters.ResignsSeen++
 	}
+	if cfg := &l.r.cfg.VRRP; cfg.Version == vrrp.V3 && cfg.IPv4() {
+		l.r.status.Counters.Checksums[l.advert.Checksum]++
+	}
 	l.r.mu.Unlock()
 	l.authenticated(from)
 	if l.advert.Priority != vrrp.PriorityResign {
@@ -312,6 +315,9 @@ func (l *loop) receive(f *frame) {
 		l.trouble(TroubleInterval, from, func() string {
 			return fmt.Sprintf("its advert interval is %s, ours is %s", l.advert.Interval, cfg.Interval)
 		})
+	}
+	if cfg.Priority == vrrp.PriorityOwner && l.advert.Priority == vrrp.PriorityOwner && from != l.reader.source() {
+		l.trouble(TroubleOwners, from, func() string { return "it says that it owns the addresses (priority 255), and so do we" })
 	}
 	rival := l.machine.State() == vrrp.Master && !l.machine.HandingOver() && l.advert.Priority != vrrp.PriorityResign
 	l.step(vrrp.Received{Source: from, Priority: l.advert.Priority, Interval: l.advert.Interval})

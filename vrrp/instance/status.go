@@ -60,7 +60,8 @@ type Counters struct {
 	ResignsSent   uint64 // adverts of priority 0
 	Received      uint64 // adverts accepted
 	ResignsSeen   uint64
-	Dropped       [vrrp.Drops]uint64 // indexed by vrrp.Drop
+	Checksums     [vrrp.ChecksumForms]uint64 // accepted adverts of version 3 over IPv4, by vrrp.ChecksumForm
+	Dropped       [vrrp.Drops]uint64         // indexed by vrrp.Drop
 	ToMaster      uint64
 	ToBackup      uint64
 	ToFault       uint64

@@ -51,6 +51,9 @@ const (
 	// TroubleSecondMaster: while master, we heard another master that should
 	// yield to us. Normal for one advert during a takeover.
 	TroubleSecondMaster
+	// TroubleOwners: another router has priority 255 like us. Only one can own the
+	// addresses.
+	TroubleOwners
 	// TroubleAddressLost: somebody else removed or changed a virtual address.
 	TroubleAddressLost
 	// TroubleLate: our loop was so late that a backup may have taken over.
@@ -117,6 +120,8 @@ func (k TroubleKind) String() string {
 		return "malformed"
 	case TroubleSecondMaster:
 		return "second-master"
+	case TroubleOwners:
+		return "owners"
 	case TroubleAddressLost:
 		return "address-lost"
 	case TroubleLate:

@@ -10,7 +10,8 @@
 //
 // IPv4 sends whole datagrams (IP_HDRINCL), because TTL, TOS and identification
 // are part of the protocol and of the authentication header. IPv6 sends from
-// the link-local address of the interface, hop limit 255 also for unicast.
+// the link-local address of the interface, hop limit vrrp.Config.UnicastTTL (255)
+// for unicast.
 // Adverts are not looped back to the sending host.
 //
 // With a VMAC, adverts come from the virtual MAC address while its interface is

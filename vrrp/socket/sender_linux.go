@@ -21,19 +21,20 @@ type Sender struct {
 }
 
 // OpenSender opens a socket on an interface for packets from source, to unicast
-// peers or to the group. Packets with an authentication header need a Conn.
-func OpenSender(iface string, source netip.Addr, unicast bool) (*Sender, error) {
+// peers with this TTL, or to the group where it is 0. Packets with an
+// authentication header need a Conn.
+func OpenSender(iface string, source netip.Addr, unicastTTL uint8) (*Sender, error) {
 	ifi, err := net.InterfaceByName(iface)
 	if err == nil {
 		var s *Sender
-		if s, err = openSender(ifi, source, unicast); err == nil {
+		if s, err = openSender(ifi, source, unicastTTL); err == nil {
 			return s, nil
 		}
 	}
 	return nil, fmt.Errorf("open sender on %s: %w", iface, err)
 }
 
-func openSender(ifi *net.Interface, source netip.Addr, unicast bool) (*Sender, error) {
+func openSender(ifi *net.Interface, source netip.Addr, unicastTTL uint8) (*Sender, error) {
 	s := &Sender{index: ifi.Index}
 	family, protocol := unix.AF_INET, unix.IPPROTO_RAW // sends whole datagrams, never receives
 	if !source.Is4() {
@@ -51,7 +52,7 @@ func openSender(ifi *net.Interface, source netip.Addr, unicast bool) (*Sender, e
 	err = unix.BindToDevice(s.fd, ifi.Name)
 	set(unix.SOL_SOCKET, unix.SO_PRIORITY, 6)
 	if source.Is4() {
-		if !unicast {
+		if unicastTTL == 0 {
 			s.flags = unix.MSG_DONTROUTE
 		}
 		set(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0)
@@ -59,7 +60,7 @@ func openSender(ifi *net.Interface, source netip.Addr, unicast bool) (*Sender, e
 	} else {
 		set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0)
 		set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, vrrp.TTL)
-		set(unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, vrrp.TTL)
+		set(unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, max(int(unicastTTL), 1))
 		set(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, vrrp.TrafficClass)
 		set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, ifi.Index)
 		err = errors.Join(err, s.deaf(), unix.Bind(s.fd, &unix.SockaddrInet6{Addr: source.As16(), ZoneId: uint32(ifi.Index)}))

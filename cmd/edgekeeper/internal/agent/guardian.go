@@ -43,7 +43,7 @@ func (a *agent) guardOf(cfg config.VRRP) instance.Guard {
 
 func (g guard) Arm(source netip.Addr, resign []instance.Datagram, within time.Duration) {
 	arm := guardian.Arm{
-		Instance: g.cfg.Router.Name, Interface: g.cfg.Interface, Source: source, Within: within,
+		Instance: g.cfg.Router.Name, Interface: g.cfg.Interface, Source: source, TTL: g.cfg.Router.UnicastTTL, Within: within,
 		Routes: g.cfg.Router.Routes, Rules: g.cfg.Router.Rules, NoAccept: g.cfg.NoAccept,
 	}
 	for _, v := range vmacs(g.cfg) {

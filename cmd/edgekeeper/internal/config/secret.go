@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -55,13 +54,3 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue hides the secret from package slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalJSON hides the router's authentication secret, which is a plain string
-// in package vrrp.
-func (v VRRP) MarshalJSON() ([]byte, error) {
-	type fields VRRP // without this method
-	if v.Router.Auth.Secret != "" {
-		v.Router.Auth.Secret = hidden
-	}
-	return json.Marshal(fields(v))
-}

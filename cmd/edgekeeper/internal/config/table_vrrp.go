@@ -87,14 +87,3 @@ var virtualAddressType = &blockType{
 		{name: "advertise", kind: boolean, def: "true", doc: "Name the address in adverts. With `false` it moves along unnamed, and may be of the other family (keepalived's `virtual_ipaddress_excluded`)."},
 	},
 }
-
-var authenticationType = &blockType{
-	name: "authentication", single: true,
-	doc: "Authentication of version 2 over IPv4. It travels in clear (`pass`) or with a weak digest (`ah`): it keeps strangers' routers apart by mistake, not attackers out. Exactly one of the three secrets is needed.",
-	args: []argument{
-		{name: "type", kind: text, required: true, choices: []string{"pass", "ah"}, doc: "`pass`: clear text password. `ah`: IP authentication header, HMAC-MD5-96, as keepalived sends it."},
-		{name: "secret", kind: secret, doc: "The secret, 1 to 8 bytes. Never shown."},
-		{name: "secret_file", kind: text, doc: "File that holds the secret; line ends at its end do not count."},
-		{name: "secret_env", kind: text, doc: "Environment variable that holds the secret."},
-	},
-}

@@ -8,9 +8,6 @@ import (
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
-// maxSecret is the authentication data field of RFC 2338 section 5.3.10.
-const maxSecret = 8
-
 // routerKey identifies a virtual router on its LAN.
 type routerKey struct {
 	device string
@@ -164,32 +161,6 @@ func (c *checker) timers(b *block, r *vrrp.Config) {
 	if d := b.dur("conflict_probe"); d > 0 && d < time.Second {
 		b.addf(b.where("conflict_probe"), "conflict_probe is %s, must be 0s or at least 1s", d)
 	}
-}
-
-func (c *checker) authentication(b *block, r *vrrp.Config) {
-	auth := b.one("authentication")
-	if auth == nil {
-		return
-	}
-	hidden, ok := auth.secretOf("secret", c.env)
-	s := hidden.Reveal()
-	if !b.bad("version") && (r.Version != vrrp.V2 || !r.IPv4()) {
-		auth.addf(auth.header, "authentication exists in version 2 over IPv4 only, %s is version %d over %s", b.name(), r.Version, familyOf(r))
-	}
-	if ok && len(s) > maxSecret {
-		for _, name := range []string{"secret", "secret_file", "secret_env"} {
-			if auth.written(name) {
-				auth.addf(auth.where(name), "%s: the secret has %d bytes, VRRP has room for %d; keepalived cuts longer ones off, so write the first %d bytes", name, len(s), maxSecret, maxSecret)
-			}
-		}
-	}
-	switch auth.str("type") {
-	case "pass":
-		r.Auth.Type = vrrp.AuthPass
-	case "ah":
-		r.Auth.Type = vrrp.AuthAH
-	}
-	r.Auth.Secret = vrrp.Secret(s)
 }
 
 func familyOf(r *vrrp.Config) string {

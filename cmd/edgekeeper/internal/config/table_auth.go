@@ -1,0 +1,32 @@
+package config
+
+import "github.com/edgekeeper/edgekeeper/vrrp"
+
+var authenticationType = &blockType{
+	name: "authentication", single: true,
+	doc: "Authentication of adverts. `hmac` is for every version and family: each advert ends in an HMAC-SHA256 and a sequence number, as keepalived 2.4.2 and later send with `auth_hmac`, so that adverts can neither be forged nor recorded and sent again. " +
+		"[Operations](operations.md#signed-adverts) says how it is brought in and how keys are exchanged without a break. " +
+		"`pass` and `ah` exist in version 2 over IPv4 only, and travel in clear or with a weak digest: they keep strangers' routers apart by mistake, not attackers out. They need exactly one of the three secrets; `hmac` needs `key` blocks instead.",
+	args: []argument{
+		{name: "type", kind: text, required: true, choices: []string{"hmac", "pass", "ah"}, doc: "`hmac`: HMAC-SHA256 trailer. `pass`: clear text password. `ah`: IP authentication header, HMAC-MD5-96, as keepalived sends it."},
+		{name: "secret", kind: secret, doc: "`pass` and `ah`: the secret, 1 to 8 bytes. Never shown."},
+		{name: "secret_file", kind: text, doc: "File that holds the secret; line ends at its end do not count."},
+		{name: "secret_env", kind: text, doc: "Environment variable that holds the secret."},
+		{name: "mode", kind: text, def: vrrp.HMACEnforce.String(), choices: []string{vrrp.HMACEnforce.String(), vrrp.HMACPermissive.String(), vrrp.HMACReceiveOnly.String()}, doc: "`hmac`: `enforce` signs, and drops adverts that are not signed; `permissive` signs, and takes unsigned ones too; `receive-only` does not sign. A signature that is there must be right in every mode."},
+		{name: "active_key", kind: number, def: "0", defText: "the only key", lo: 1, hi: 255, doc: "`hmac`: id of the key that signs our adverts."},
+		{name: "anti_replay", kind: text, def: vrrp.ReplayTime.String(), choices: []string{vrrp.ReplayTime.String(), vrrp.ReplayMonotonic.String()}, doc: "`hmac`: `time` takes adverts whose sender's clock is within `time_window` of ours and whose sequence grows; the routers' clocks must agree (NTP). `monotonic` asks for growth only."},
+		{name: "time_window", kind: duration, def: "0s", defText: "three `advert_interval`, at least 5 s", lo: second, hi: 300 * second, unit: second, doc: "`hmac`: how far the clocks of two routers may differ, whole seconds. Shorter than `advert_interval`, it keeps the guardian's resignation, which is up to an interval old, from being heard."},
+	},
+	blocks: []*blockType{keyType},
+}
+
+var keyType = &blockType{
+	name: "key", label: "the key's id, `\"1\"` to `\"255\"`, the same on all routers", unique: true,
+	doc: "A secret of 32 to 64 bytes that adverts may be signed with; several during an exchange. It begins with `hex:` where it is written in hexadecimal digits, as in keepalived's `auth_hmac`. Exactly one of the four is needed.",
+	args: []argument{
+		{name: "secret", kind: secret, doc: "The secret. Never shown."},
+		{name: "secret_file", kind: text, doc: "File that holds the secret; line ends at its end do not count."},
+		{name: "secret_env", kind: text, doc: "Environment variable that holds the secret."},
+		{name: "hex", kind: secret, doc: "The secret in hexadecimal digits, without `hex:` before them. Never shown."},
+	},
+}
