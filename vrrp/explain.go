@@ -53,7 +53,7 @@ func (c *Codec) Explain(d Drop, p Packet) string {
 		return c.explainTrailer(d, message, p)
 	case DropReplay:
 		if c.cfg.HMAC != nil {
-			return "its sequence number is not after the last one: a recorded advert was sent again, two routers have one source address, or the sender's clock was put back"
+			return "its sequence number is not after its last one"
 		}
 	case DropShort, DropProtocol, DropType, DropLength:
 	}
@@ -69,9 +69,9 @@ func (c *Codec) explainTrailer(d Drop, message []byte, p Packet) string {
 	}
 	switch d {
 	case DropUnsigned:
-		return "no authentication trailer, which our mode enforce asks for: the sender does not sign yet (no keys, or mode receive-only), or the advert is forged"
+		return "it has no authentication trailer, and our mode is enforce"
 	case DropSigned:
-		return "it is signed with an authentication trailer, and we have no keys: give all routers the keys in mode receive-only before one of them signs"
+		return "it has an authentication trailer, and we have no keys"
 	case DropTrailer:
 		return fmt.Sprintf("authentication trailer of scheme %d, we know %d (HMAC-SHA256, keepalived 2.4.2 or later)", scheme, trailerSHA256)
 	case DropStale:
@@ -79,15 +79,15 @@ func (c *Codec) explainTrailer(d Drop, message []byte, p Packet) string {
 		if by < 0 {
 			relation, by = "ahead of", -by
 		}
-		return fmt.Sprintf("its clock is %s %s ours, the window is %s: a clock is wrong, or a recorded advert was sent again", by, relation, c.cfg.HMAC.Window)
+		return fmt.Sprintf("its clock is %s %s ours, the window is %s", by, relation, c.cfg.HMAC.Window)
 	case DropKey:
 		ids := make([]uint8, 0, len(c.cfg.HMAC.Keys))
 		for _, k := range c.cfg.HMAC.Keys {
 			ids = append(ids, k.ID)
 		}
-		return fmt.Sprintf("signed with key %d, we have %d: a new key must be on all routers before one of them signs with it", key, ids)
+		return fmt.Sprintf("signed with key %d, we have %d", key, ids)
 	case DropDigest:
-		return fmt.Sprintf("wrong digest for key %d: the secrets of that key differ, or the advert is forged", key)
+		return fmt.Sprintf("wrong digest for key %d", key)
 	default:
 		return d.String()
 	}

@@ -92,6 +92,17 @@ const (
 	leastAsked = 5 * time.Second // of the default window
 )
 
+// Format prints mode and key ids, never a secret, for every verb: without it
+// package fmt prints the fields behind a pointer without their methods when the
+// verb is not for them.
+func (h HMAC) Format(f fmt.State, _ rune) {
+	ids := make([]int, 0, len(h.Keys))
+	for _, k := range h.Keys {
+		ids = append(ids, int(k.ID))
+	}
+	_, _ = fmt.Fprintf(f, "%s, keys %v, signing with %d", h.Mode, ids, h.ActiveKey)
+}
+
 // signs reports whether adverts get a trailer.
 func (h *HMAC) signs() bool { return h != nil && h.Mode != HMACReceiveOnly }
 

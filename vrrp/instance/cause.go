@@ -37,7 +37,7 @@ func (k TroubleKind) Cause() string {
 	case TroublePeer:
 		return "the router is missing in our list of unicast peers, or sends from another of its addresses"
 	case TroubleReplay:
-		return "adverts are duplicated on their way, a router has started anew with a lower number, or somebody replays them"
+		return "adverts are duplicated on their way, a router has started anew with a lower number (its clock was put back), two routers have one source address, or somebody replays recorded adverts"
 	case TroubleMalformed:
 		return "another program sends packets of protocol 112, or adverts are damaged on their way"
 	case TroubleSecondMaster:

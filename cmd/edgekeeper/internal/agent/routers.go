@@ -44,6 +44,7 @@ type router struct {
 	prioritySet  uint8             // with the shifts of the trackers
 	priorityWhy  string            // priorityFrom and the shifts
 	tracks       []config.Track    // of the configuration in force
+	hmac         *vrrp.HMAC        // of the configuration in force
 	faults       map[string]string // of trackers, as the runner was told
 }
 
@@ -65,7 +66,7 @@ func (r *routers) find(name string) *router {
 }
 
 // set makes the running routers those of the configuration. One whose
-// configuration is as it was, but for what it tracks, goes on without a break;
+// configuration is as it was, but for what it tracks and how adverts are signed, goes on without a break;
 // one that differs hands over, stops and starts again. When one cannot start, those of before are put
 // back and the error says why. Members of a group start again together.
 func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
@@ -96,7 +97,9 @@ func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	}
 	slices.SortFunc(next, func(a, b *router) int { return order(a) - order(b) })
 	for _, x := range next {
-		x.tracks = want[order(x)].Tracks
+		w := want[order(x)]
+		x.tracks = w.Tracks
+		r.sign(x, w.Router.HMAC)
 		if i := slices.IndexFunc(groups, func(g config.SyncGroup) bool { return g.Name == x.cfg.Group }); x.group != nil && i >= 0 {
 			x.group.notes = groups[i].Notes
 		}
@@ -106,11 +109,12 @@ func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	return nil
 }
 
-// sameRouter reports whether a router need not start again: what it tracks and
-// how often it probes is changed in place.
+// sameRouter reports whether a router need not start again: what it tracks, how
+// often it probes and how adverts are signed is changed in place.
 func sameRouter(a, b config.VRRP) bool {
 	a.ConflictProbe = b.ConflictProbe
 	a.Tracks, b.Tracks = nil, nil
+	a.Router.HMAC, b.Router.HMAC = nil, nil
 	return reflect.DeepEqual(a, b)
 }
 
@@ -122,7 +126,7 @@ func (r *routers) putBack(stopped []*router) error {
 	var groups []config.SyncGroup
 	for _, old := range stopped {
 		cfg := old.cfg
-		cfg.Tracks = old.tracks
+		cfg.Tracks, cfg.Router.HMAC = old.tracks, old.hmac
 		want = append(want, cfg)
 		if old.group != nil {
 			groups = append(groups, old.group.cfg)
@@ -167,7 +171,7 @@ func (r *routers) open(cfg config.VRRP) (*router, error) {
 	if err != nil {
 		return nil, errors.Join(err, host.Close())
 	}
-	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, tracks: cfg.Tracks, faults: faults}
+	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, tracks: cfg.Tracks, hmac: cfg.Router.HMAC, faults: faults}
 	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
 	return x, nil
 }
@@ -296,5 +300,6 @@ func (x *router) status() control.Router {
 	}
 	out.Troubles = troubles(s.Troubles)
 	counters(&out, s)
+	out.Authentication, out.Checksums = authentication(s), checksums(s)
 	return out
 }

@@ -40,7 +40,7 @@ func (c *checker) authentication(b *block, r *vrrp.Config) {
 	hidden, ok := auth.secretOf("secret", c.env)
 	s := hidden.Reveal()
 	if !b.bad("version") && (r.Version != vrrp.V2 || !r.IPv4()) {
-		auth.addf(auth.header, "authentication exists in version 2 over IPv4 only, %s is version %d over %s", b.name(), r.Version, familyOf(r))
+		auth.addf(auth.header, "authentication of the types \"pass\" and \"ah\" exists in version 2 over IPv4 only, %s is version %d over %s; \"hmac\" is for all", b.name(), r.Version, familyOf(r))
 	}
 	if ok && len(s) > maxSecret {
 		for _, name := range secretNames {
@@ -125,6 +125,10 @@ func (c *checker) key(k *block) (vrrp.Key, bool) {
 		}
 		text = hexPrefix + k.str("hex")
 	} else {
+		if !slices.ContainsFunc(secretNames, func(n string) bool { _, ok := k.at[n]; return ok }) {
+			k.addf(k.header, "%s needs one of secret, secret_file, secret_env and hex", k.name())
+			return vrrp.Key{}, false
+		}
 		hidden, ok := k.secretOf("secret", c.env)
 		if !ok {
 			return vrrp.Key{}, false

@@ -28,7 +28,7 @@ const wantPrefix = "# want: "
 // environment is what the tests' files may refer to.
 func environment(name string) string {
 	return map[string]string{
-		"VRRP_SECRET": "5525", "LONG_SECRET": "nine bytes", "HOOK_SECRET": "Bearer abc", "MAIL_PASSWORD": "pw", "TWO_LINES": "a\nb",
+		"VRRP_SECRET": "5525", "LONG_SECRET": "nine bytes", "HOOK_SECRET": "Bearer abc", "MAIL_PASSWORD": "pw", "TWO_LINES": "a\nb", "HMAC_KEY": "thirty-two bytes of any characters",
 	}[name]
 }
 

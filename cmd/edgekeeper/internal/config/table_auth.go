@@ -20,6 +20,15 @@ var authenticationType = &blockType{
 	blocks: []*blockType{keyType},
 }
 
+var unicastPeerType = &blockType{
+	name: "unicast_peer", label: "the address of another router", unique: true,
+	doc: "A unicast peer like those in `unicast_peers`, with bounds for the TTL (IPv6: hop limit) of its adverts. Peers on one link that send 255 are kept apart from everybody else by `min_ttl = 255`, as multicast always is.",
+	args: []argument{
+		{name: "min_ttl", kind: number, def: "1", lo: 1, hi: 255, doc: "Least TTL."},
+		{name: "max_ttl", kind: number, def: "255", lo: 1, hi: 255, doc: "Greatest TTL."},
+	},
+}
+
 var keyType = &blockType{
 	name: "key", label: "the key's id, `\"1\"` to `\"255\"`, the same on all routers", unique: true,
 	doc: "A secret of 32 to 64 bytes that adverts may be signed with; several during an exchange. It begins with `hex:` where it is written in hexadecimal digits, as in keepalived's `auth_hmac`. Exactly one of the four is needed.",

@@ -13,13 +13,15 @@ var vrrpType = &blockType{
 		{name: "interface", kind: text, required: true, doc: "Network interface on which adverts go."},
 		{name: "virtual_router_id", kind: number, required: true, lo: 1, hi: 255, doc: "Id of the virtual router: the same on all its routers, unique on the interface per address family."},
 		{name: "version", kind: number, def: "0", defText: "2 for IPv4, 3 for IPv6", lo: 2, hi: 3, doc: "Protocol version: 2 (RFC 3768, IPv4) or 3 (RFC 9568)."},
-		{name: "priority", kind: number, def: "100", lo: 1, hi: 255, doc: "The highest becomes master. 255 means that this host owns the addresses."},
+		{name: "state", kind: text, choices: []string{"master", "backup"}, defText: "as the priority says", doc: "What keepalived calls the initial state. It is a hint only: `\"master\"` makes 255 the default of `priority`, and excludes `preempt = false` and `preempt_delay`; a router of lower priority still listens for the master-down time first."},
+		{name: "priority", kind: number, def: "100", defText: "100, with `state = \"master\"` 255", lo: 1, hi: 255, doc: "The highest becomes master. 255 means that this host owns the addresses."},
 		{name: "advert_interval", kind: duration, def: "1s", lo: int64(10 * time.Millisecond), hi: 255 * second, doc: "Time between adverts, the same on all routers. Version 2: whole seconds, at most 255 s. Version 3: multiples of 10 ms, at most 40.95 s."},
 		{name: "down_multiplier", kind: number, def: "3", lo: 1, hi: 100, doc: "Missed adverts after which the master counts as down; the same on all routers. RFC 9568 and most implementations know 3 only."},
 		{name: "preempt", kind: boolean, def: "true", doc: "Take over from a working master of lower priority."},
 		{name: "preempt_delay", kind: duration, def: "0s", lo: 0, hi: 1000 * second, doc: "Time for which a working master of lower priority is left in its role."},
 		{name: "source_address", kind: text, defText: "the interface's first address of the family", doc: "Source address of adverts."},
 		{name: "unicast_peers", kind: texts, doc: "Addresses of the other routers. Where given, adverts go to them instead of the multicast group, and only theirs are heard."},
+		{name: "unicast_ttl", kind: number, def: "255", lo: 1, hi: 255, doc: "TTL (IPv6: hop limit) of adverts to unicast peers. Multicast adverts always have 255, and are dropped when they arrive with less."},
 		{name: "accept", kind: boolean, def: "true", doc: "Accept packets that are addressed to the virtual addresses. With `false` a master drops them (nftables, table `inet edgekeeper`), but for ARP and neighbour discovery: RFC 9568's Accept_Mode, keepalived's `no_accept`. What it forwards, and what IPVS takes for a virtual server, is not concerned."},
 		{name: "lease", kind: text, def: "auto", doc: "Kernel lifetime of the virtual addresses, renewed with each advert, so that a director that dies or hangs loses them without anyone's help. " +
 			"`\"auto\"`: the longest that ends before a backup takes over (3 s with adverts every second), none where no whole second fits. `\"off\"`: no lifetime. Or whole seconds, longer than `advert_interval`."},
@@ -39,7 +41,7 @@ var vrrpType = &blockType{
 		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
 		{name: "conflict_probe", kind: duration, def: "10s", lo: 0, hi: maxDelay, doc: "Time between the master's questions to the LAN who else has a virtual address (ARP probe of RFC 5227, neighbour solicitation), `\"0s\"` or at least a second. `\"0s\"`: it asks nobody, and only hears those who speak unasked."},
 	},
-	blocks: append([]*blockType{virtualAddressType, vmacType, virtualRouteType, virtualRuleType, authenticationType}, trackUses...),
+	blocks: append([]*blockType{virtualAddressType, vmacType, virtualRouteType, virtualRuleType, authenticationType, unicastPeerType}, trackUses...),
 	sample: `vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51

@@ -61,6 +61,7 @@ func (c *checker) instance(b *block, addresses map[netip.Addr]*block) VRRP {
 	c.hostOptions(b, &v)
 	before := len(b.report.list)
 	r := &v.Router
+	c.stateHint(b, r)
 	if r.Announce.Delay == 0 {
 		r.Announce.Delay = -1 // no second set; zero would mean the default
 	}
@@ -171,6 +172,7 @@ func familyOf(r *vrrp.Config) string {
 }
 
 func (c *checker) unicast(b *block, v *VRRP) {
+	v.Router.UnicastTTL = uint8(b.num("unicast_ttl"))
 	v.Router.Peers = b.addresses("unicast_peers")
 	if b.written("unicast_peers") && len(b.list("unicast_peers")) == 0 {
 		b.addf(b.where("unicast_peers"), "unicast_peers is empty; leave it out for multicast")
@@ -192,6 +194,7 @@ func (c *checker) unicast(b *block, v *VRRP) {
 			b.addf(l.at, "unicast_peers: %s is our own source_address", a)
 		}
 	}
+	c.unicastPeers(b, v)
 }
 
 // lease takes "auto", "off" or whole seconds.

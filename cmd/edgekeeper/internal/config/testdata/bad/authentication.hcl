@@ -84,10 +84,10 @@ vrrp "long" {
 }
 
 # want: 6:14: secret: the secret has 9 bytes, VRRP has room for 8; keepalived cuts longer ones off, so write the first 8 bytes
-# want: 15:3: authentication exists in version 2 over IPv4 only, vrrp "v3" is version 3 over IPv4
-# want: 25:3: authentication exists in version 2 over IPv4 only, vrrp "v6" is version 3 over IPv6
+# want: 15:3: authentication of the types "pass" and "ah" exists in version 2 over IPv4 only, vrrp "v3" is version 3 over IPv4; "hmac" is for all
+# want: 25:3: authentication of the types "pass" and "ah" exists in version 2 over IPv4 only, vrrp "v6" is version 3 over IPv6; "hmac" is for all
 # want: 27:14: secret must be a string, in quotes
-# want: 36:18: type is "simple", must be "pass" or "ah"
+# want: 36:18: type is "simple", must be "hmac", "pass" or "ah"
 # want: 38:18: secret and secret_env exclude each other
 # want: 40:3: only one authentication block is allowed, there is one at authentication.hcl:35:3
 # want: 51:18: secret_env: the environment variable "NOT_SET" is not set

@@ -192,3 +192,50 @@ virtual_server "dns" {
   real_server "2001:db8::53" {}
   check "tcp" {}
 }
+
+vrrp "owner" {
+  interface         = "eth0"
+  virtual_router_id = 12
+  state             = "master" # so the priority is 255
+  unicast_ttl       = 64
+
+  unicast_peer "192.0.2.252" {
+    min_ttl = 60
+    max_ttl = 64
+  }
+  authentication {
+    type        = "hmac"
+    mode        = "permissive"
+    active_key  = 2
+    time_window = "10s"
+
+    key "1" {
+      hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    }
+    key "2" {
+      secret = "hex:202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+    }
+    key "3" {
+      secret_env = "HMAC_KEY"
+    }
+    key "255" {
+      secret_file = "testdata/hmac-key"
+    }
+  }
+  virtual_address "192.0.2.3/24" {}
+}
+
+vrrp "monotonic" {
+  interface         = "eth0"
+  virtual_router_id = 12
+
+  authentication {
+    type        = "hmac"
+    anti_replay = "monotonic"
+
+    key "1" {
+      secret_env = "HMAC_KEY"
+    }
+  }
+  virtual_address "2001:db8::3/64" {}
+}

@@ -1,0 +1,10 @@
+package control
+
+// Authentication is how far the signing of adverts is.
+type Authentication struct {
+	Mode      string `json:"mode"`
+	ActiveKey int    `json:"active_key"`
+	Keys      []int  `json:"keys"`             // ids
+	Signed    uint64 `json:"adverts_signed"`   // accepted with a right signature since keys or mode changed
+	Unsigned  uint64 `json:"adverts_unsigned"` // accepted without one: in mode enforce they would be dropped
+}
