@@ -68,6 +68,29 @@ func (c *Codec) SetHMAC(h *HMAC) error {
 // not to be changed.
 func (c *Codec) HMAC() *HMAC { return c.cfg.HMAC }
 
+// Peers are the unicast peers of this moment. They are not to be changed.
+func (c *Codec) Peers() []netip.Addr { return c.cfg.Peers }
+
+// SetPeers replaces Config.Peers of a router with DynamicPeers from now on. What
+// is known of the sequences of those who stay is kept. Without DynamicPeers, with
+// no peers or wrong ones the error says so, and nothing has changed.
+func (c *Codec) SetPeers(peers []netip.Addr) error {
+	if !c.cfg.DynamicPeers {
+		return &FieldError{Field: "Peers", Problem: "are fixed without DynamicPeers"}
+	}
+	if len(peers) == 0 {
+		return &FieldError{Field: "Peers", Problem: "at least one is required"}
+	}
+	cfg := c.cfg
+	cfg.Peers = slices.Clone(peers)
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	c.cfg = cfg
+	c.marks.keep(peers)
+	return nil
+}
+
 // Signs reports whether adverts get a trailer. An advert that was encoded before
 // another one is then refused after it.
 func (c *Codec) Signs() bool { return c.cfg.HMAC.signs() }
@@ -188,6 +211,9 @@ func (c *Codec) ttl(p Packet) (lo, hi uint8) {
 		return TTL, TTL
 	}
 	if r, ok := c.cfg.PeerTTL[p.Source]; ok {
+		return r.Min, r.Max
+	}
+	if r := c.cfg.AnyPeerTTL; r.Max > 0 {
 		return r.Min, r.Max
 	}
 	return 0, TTL

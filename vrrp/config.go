@@ -51,11 +51,15 @@ type Config struct {
 	// Peers, when not empty, are sent adverts by unicast instead of multicast,
 	// and are the only sources adverts are accepted from.
 	Peers []netip.Addr
+	// DynamicPeers says that Peers come and go while the router runs (see
+	// Codec.SetPeers): adverts go to peers by unicast also when none is known yet.
+	DynamicPeers bool
 	// UnicastTTL is the TTL or hop limit of adverts to Peers. Default 255.
 	UnicastTTL uint8
-	// PeerTTL bounds the TTL or hop limit of adverts from a peer. Of peers that
-	// are not in it, any is accepted. Multicast adverts must have 255.
-	PeerTTL map[netip.Addr]TTLRange
+	// PeerTTL bounds the TTL or hop limit of adverts from a peer; AnyPeerTTL, when
+	// not zero, those of all peers that are not in it. Multicast adverts must have 255.
+	PeerTTL    map[netip.Addr]TTLRange
+	AnyPeerTTL TTLRange
 	// Checksum is the form of the checksum sent in version 3 over IPv4.
 	// Default ChecksumPseudo, as keepalived.
 	Checksum ChecksumForm
@@ -136,7 +140,7 @@ func (c Config) IPv4() bool {
 }
 
 // Unicast reports whether adverts go to Peers instead of the multicast group.
-func (c Config) Unicast() bool { return len(c.Peers) > 0 }
+func (c Config) Unicast() bool { return len(c.Peers) > 0 || c.DynamicPeers }
 
 // Group is the multicast group of the family.
 func (c Config) Group() netip.Addr {
@@ -325,6 +329,9 @@ func (c Config) validatePeers(bad func(string, string, ...any)) {
 			bad(field, "%s is listed twice", p)
 		}
 		seen[p] = true
+	}
+	if r := c.AnyPeerTTL; r != (TTLRange{}) && (r.Min == 0 || r.Max < r.Min) {
+		bad("AnyPeerTTL", "%d to %d is no range", r.Min, r.Max)
 	}
 	for p, r := range c.PeerTTL {
 		if !seen[p] || r.Min == 0 || r.Max < r.Min {

@@ -19,7 +19,7 @@ func (l *loop) armGuard() {
 	// A packet with an authentication header carries a sequence number, and the
 	// next ones are ours to use.
 	if source := l.reader.source(); cfg.Auth.Type != vrrp.AuthAH {
-		to := cfg.Peers
+		to := l.codec.Peers()
 		if !cfg.Unicast() {
 			to = []netip.Addr{cfg.Group()}
 		}

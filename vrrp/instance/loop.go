@@ -24,6 +24,7 @@ const (
 	faultLink   = "interface"
 	faultSocket = "socket"
 	faultHost   = "addresses"
+	faultPeers  = "unicast peers"
 )
 
 // loop is what belongs to one Run. Only its own goroutine touches it.
@@ -104,6 +105,7 @@ func (l *loop) begin() {
 	if err := l.r.cfg.Host.Remove(); err != nil {
 		l.hostError("remove leftover addresses", err)
 	}
+	l.beginPeers()
 	l.dial(faultSocket)
 }
 

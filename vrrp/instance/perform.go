@@ -119,7 +119,7 @@ func (l *loop) send(priority uint8) bool {
 		sent++
 	}
 	if cfg.Unicast() {
-		for _, peer := range cfg.Peers {
+		for _, peer := range l.codec.Peers() {
 			one(peer)
 		}
 	} else {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -249,6 +250,15 @@ func (r *Runner) OnThread(f func() error, done func(error)) {
 		err := f()
 		l.r.outbox.put(func() { done(err) })
 	})
+}
+
+// SetPeers replaces the unicast peers of a router with vrrp.Config.DynamicPeers
+// from the next advert on; the election goes on undisturbed. An empty list
+// changes nothing, because adverts must go somewhere: while none has ever been
+// known, the router is in state FAULT with why for a reason.
+func (r *Runner) SetPeers(peers []netip.Addr, why string) {
+	peers = slices.Clone(peers)
+	r.inbox.put(func(l *loop) { l.setPeers(peers, why) })
 }
 
 // Handover gives mastership to another router and returns when that router has

@@ -42,7 +42,8 @@ type Status struct {
 	LeaseNote string
 	Renewed   time.Time // last renewal
 
-	HMAC     *HMACStatus // nil: not configured
+	Peers    []netip.Addr // unicast: where adverts go
+	HMAC     *HMACStatus  // nil: not configured
 	Counters Counters
 	Lateness Lateness
 	Troubles []Trouble         // in the order of first sight; those that are over too, as long as there is room
@@ -111,6 +112,7 @@ func newStatus(cfg vrrp.Config) Status {
 		Routes: cfg.Routes, Rules: cfg.Rules,
 		Lease:  cfg.LeaseTime(),
 		HMAC:   newHMACStatus(cfg.HMAC),
+		Peers:  cfg.Peers,
 		Faults: map[string]string{},
 	}
 	switch {
