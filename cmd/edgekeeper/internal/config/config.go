@@ -136,11 +136,12 @@ type ConnectionSync struct {
 
 // VRRP is one virtual router of this host.
 type VRRP struct {
-	Interface string      // on which adverts go
-	Source    netip.Addr  // of adverts; zero: the interface's first address of the family
-	Router    vrrp.Config // complete and valid
-	VMAC      *VMAC       // nil: the addresses are on interfaces that there are
-	NoAccept  bool        // as master, packets to the addresses are dropped
+	Interface string       // on which adverts go
+	Source    netip.Addr   // of adverts; zero: the interface's first address of the family
+	Router    vrrp.Config  // complete and valid
+	Peers     *PeerService // nil: the peers are in Router, or adverts are multicast
+	VMAC      *VMAC        // nil: the addresses are on interfaces that there are
+	NoAccept  bool         // as master, packets to the addresses are dropped
 
 	OnLoss                  LossPolicy    // of an address that somebody else removes
 	UpDelay, DownDelay      time.Duration // of Interface
@@ -151,6 +152,13 @@ type VRRP struct {
 	Group        string  // name of its sync group; empty: none
 	// ConflictProbe is the time between questions who else has an address; 0: none.
 	ConflictProbe time.Duration
+}
+
+// PeerService finds the unicast peers of a virtual router in a catalog.
+type PeerService struct {
+	Query  discovery.Query
+	Tags   []string      // that an instance must carry, all of them
+	Linger time.Duration // how long an address that has gone from the catalog is still a peer
 }
 
 // RealServer is what the real-server agent sets up on a web node.

@@ -56,7 +56,29 @@ func (c *checker) unicastPeers(b *block, v *VRRP) {
 			r.PeerTTL[a] = bounds
 		}
 	}
-	if b.written("unicast_ttl") && len(r.Peers) == 0 && !b.bad("unicast_peers") && !b.written("unicast_peers") {
+	c.unicastService(b, v)
+	if b.written("unicast_ttl") && !r.Unicast() && !b.bad("unicast_peers") && !b.written("unicast_peers") {
 		b.addf(b.where("unicast_ttl"), "unicast_ttl is for unicast, and %s has no unicast peers", b.name())
+	}
+}
+
+// unicastService reads where the peers come from, if not from the configuration.
+func (c *checker) unicastService(b *block, v *VRRP) {
+	s := b.one("unicast_service")
+	if s == nil {
+		return
+	}
+	if _, ok := b.at["unicast_peers"]; ok || len(b.all("unicast_peer")) > 0 {
+		s.addf(s.header, "unicast_service excludes unicast_peers and unicast_peer: the peers are either written or found")
+	}
+	r := &v.Router
+	r.DynamicPeers = true
+	v.Peers = &PeerService{Query: c.query(s, c.sources()), Tags: plain(s.list("tags")), Linger: s.dur("linger")}
+	bounds := vrrp.TTLRange{Min: uint8(s.num("min_ttl")), Max: uint8(s.num("max_ttl"))}
+	switch {
+	case bounds.Min > bounds.Max:
+		s.addf(s.where("min_ttl"), "min_ttl is %d and max_ttl %d: no advert could pass", bounds.Min, bounds.Max)
+	case bounds != (vrrp.TTLRange{Min: 1, Max: vrrp.TTL}):
+		r.AnyPeerTTL = bounds
 	}
 }

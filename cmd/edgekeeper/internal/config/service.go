@@ -24,25 +24,9 @@ func (c *checker) selectors(b *block, s *discovery.Spec, have sources) []discove
 	blocks := b.all("service")
 	for _, v := range blocks {
 		sel := discovery.Selector{
-			Query: discovery.Query{
-				Source:     c.sourceOf(v, have),
-				Service:    v.label,
-				Datacenter: v.str("datacenter"),
-				Namespace:  v.str("namespace"),
-				Partition:  v.str("partition"),
-				Peer:       v.str("peer"),
-				Filter:     v.str("filter"),
-				Near:       v.str("near"),
-			},
-			Tags: plain(v.list("tags")),
-			Port: uint16(v.num("port")),
-		}
-		if sel.Query.Source == discovery.File && !v.bad("source") && (have.file || have.consul) {
-			for _, name := range consulOnly {
-				if v.written(name) {
-					v.addf(v.where(name), "%s is for source \"consul\", %s comes from the file catalog", name, v.name())
-				}
-			}
+			Query: c.query(v, have),
+			Tags:  plain(v.list("tags")),
+			Port:  uint16(v.num("port")),
 		}
 		if sel.Port != 0 && s.Service.Addr.IsValid() && sel.Port != s.Service.Port {
 			c.portMismatch(v, v.where("port"), s.Forward, sel.Port, s.Service.Port)
@@ -56,6 +40,30 @@ func (c *checker) selectors(b *block, s *discovery.Spec, have sources) []discove
 		out = append(out, sel)
 	}
 	return out
+}
+
+// query reads what a block asks of a catalog about the service in its label.
+func (c *checker) query(v *block, have sources) discovery.Query {
+	q := discovery.Query{
+		Source:     c.sourceOf(v, have),
+		Service:    v.label,
+		Datacenter: v.str("datacenter"),
+		Namespace:  v.str("namespace"),
+		Partition:  v.str("partition"),
+		Peer:       v.str("peer"),
+		Filter:     v.str("filter"),
+	}
+	if v.kind.arg("near") != nil {
+		q.Near = v.str("near")
+	}
+	if q.Source == discovery.File && !v.bad("source") && (have.file || have.consul) {
+		for _, name := range consulOnly {
+			if v.written(name) {
+				v.addf(v.where(name), "%s is for source \"consul\", %s comes from the file catalog", name, v.name())
+			}
+		}
+	}
+	return q
 }
 
 // sourceOf finds the catalog of a service block.

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/edgekeeper/edgekeeper/vrrp"
+import (
+	"slices"
+
+	"github.com/edgekeeper/edgekeeper/vrrp"
+)
 
 var authenticationType = &blockType{
 	name: "authentication", single: true,
@@ -27,6 +31,17 @@ var unicastPeerType = &blockType{
 		{name: "min_ttl", kind: number, def: "1", lo: 1, hi: 255, doc: "Least TTL."},
 		{name: "max_ttl", kind: number, def: "255", lo: 1, hi: 255, doc: "Greatest TTL."},
 	},
+}
+
+var unicastServiceType = &blockType{
+	name: "unicast_service", label: "the service's name in the catalog", single: true,
+	doc: "Unicast peers from a catalog: the addresses of all instances of a service, whatever their health, but for this host's own. Directors register it, and need not be listed on each other. " +
+		"The list follows the catalog while the router runs. An error and an answer that names nobody else change nothing, and are reported; the last known peers are in `state_dir` and are used at the next start. As long as none has ever been known, the router is in state FAULT, as with keepalived's `unicast_fault_no_peer`. It excludes `unicast_peers` and `unicast_peer`.",
+	args: slices.Concat(catalogArgs, []argument{
+		{name: "linger", kind: duration, def: "10m", lo: 0, hi: maxDelay, doc: "Time for which an address that the catalog no longer holds remains a peer. A director that is up but lost its registration must go on hearing the others and being heard: cut off, it would be a second master."},
+		{name: "min_ttl", kind: number, def: "1", lo: 1, hi: 255, doc: "Least TTL (IPv6: hop limit) of the peers' adverts."},
+		{name: "max_ttl", kind: number, def: "255", lo: 1, hi: 255, doc: "Greatest TTL."},
+	}),
 }
 
 var keyType = &blockType{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -60,17 +61,21 @@ var virtualServerType = &blockType{
 var serviceType = &blockType{
 	name: "service", label: "the service's name in the catalog",
 	doc: "Takes instances of a service from a catalog into the pool. Several blocks add up.",
-	args: []argument{
-		{name: "source", kind: text, choices: []string{"consul", "file"}, defText: "`consul` where Consul is configured, else `file`", doc: "The catalog to ask."},
-		{name: "tags", kind: texts, doc: "Tags that an instance must carry, all of them."},
+	args: slices.Concat(catalogArgs, []argument{
 		{name: "port", kind: number, def: "0", defText: "the instance's own", lo: 1, hi: maxPort, doc: "Port that replaces the instance's."},
-		{name: "datacenter", kind: text, defText: "that of the `consul` block", doc: "Consul datacenter."},
-		{name: "namespace", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise namespace."},
-		{name: "partition", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise admin partition."},
-		{name: "peer", kind: text, doc: "Consul cluster peer that exports the service."},
-		{name: "filter", kind: text, doc: "Consul filter expression, which Consul evaluates: `Service.Meta.pool == \"blue\"`."},
 		{name: "near", kind: text, doc: "Consul node from which instances are sorted by round trip; `_agent` for the agent's own."},
-	},
+	}),
+}
+
+// catalogArgs say which instances of a service are meant.
+var catalogArgs = []argument{
+	{name: "source", kind: text, choices: []string{"consul", "file"}, defText: "`consul` where Consul is configured, else `file`", doc: "The catalog to ask."},
+	{name: "tags", kind: texts, doc: "Tags that an instance must carry, all of them."},
+	{name: "datacenter", kind: text, defText: "that of the `consul` block", doc: "Consul datacenter."},
+	{name: "namespace", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise namespace."},
+	{name: "partition", kind: text, defText: "that of the `consul` block", doc: "Consul Enterprise admin partition."},
+	{name: "peer", kind: text, doc: "Consul cluster peer that exports the service."},
+	{name: "filter", kind: text, doc: "Consul filter expression, which Consul evaluates: `Service.Meta.pool == \"blue\"`."},
 }
 
 var realServerType = &blockType{

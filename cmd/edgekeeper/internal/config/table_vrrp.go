@@ -41,7 +41,7 @@ var vrrpType = &blockType{
 		{name: "track_own_interface", kind: boolean, def: "true", doc: "State FAULT while the interface is down or has no carrier. With `false` (keepalived's `dont_track_primary`) the router goes on, as over a cable between two directors; an interface that does not exist is a fault all the same."},
 		{name: "conflict_probe", kind: duration, def: "10s", lo: 0, hi: maxDelay, doc: "Time between the master's questions to the LAN who else has a virtual address (ARP probe of RFC 5227, neighbour solicitation), `\"0s\"` or at least a second. `\"0s\"`: it asks nobody, and only hears those who speak unasked."},
 	},
-	blocks: append([]*blockType{virtualAddressType, vmacType, virtualRouteType, virtualRuleType, authenticationType, unicastPeerType}, trackUses...),
+	blocks: append([]*blockType{virtualAddressType, vmacType, virtualRouteType, virtualRuleType, authenticationType, unicastPeerType, unicastServiceType}, trackUses...),
 	sample: `vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51

@@ -239,3 +239,34 @@ vrrp "monotonic" {
   }
   virtual_address "2001:db8::3/64" {}
 }
+
+vrrp "found" {
+  interface         = "eth0"
+  virtual_router_id = 13
+  version           = 3
+  unicast_ttl       = 200
+
+  unicast_service "edge-directors" {
+    source     = "consul"
+    tags       = ["prod"]
+    datacenter = "dc2"
+    namespace  = "ns"
+    partition  = "part"
+    peer       = "cluster-2"
+    filter     = "Node.Meta.role == \"edge\""
+    linger     = "1m"
+    min_ttl    = 199
+    max_ttl    = 200
+  }
+  virtual_address "192.0.2.4/24" {}
+}
+
+vrrp "found-in-files" {
+  interface         = "eth0"
+  virtual_router_id = 14
+
+  unicast_service "edge-directors" {
+    source = "file"
+  }
+  virtual_address "192.0.2.5/24" {}
+}
