@@ -219,6 +219,14 @@ func (l *ledger) noTwo(t *testing.T, from time.Time) {
 	t.Logf("nobody held the address for at most %s", none.Round(time.Millisecond))
 }
 
+// signed adverts: the resignation must be newer than the last of them.
+const signed = `authentication {
+    type = "hmac"
+    key "1" {
+      hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    }
+  }`
+
 // TestGuardianHandsOver: kill -9 of the director alone costs the skew time.
 func TestGuardianHandsOver(t *testing.T) {
 	for _, c := range []struct {
@@ -234,6 +242,9 @@ func TestGuardianHandsOver(t *testing.T) {
 		{"version 3, 100 ms", variant{vrrp: "version = 3\nadvert_interval = \"100ms\""}, 61 * time.Millisecond},
 		{"unicast", variant{unicast: true}, v2skew},
 		{"IPv6", variant{vip: "2001:db8::100/64", a: "fe80::1/64", b: "fe80::2/64"}, v2skew},
+		{"signed", variant{vrrp: signed}, v2skew},
+		{"signed, version 3, 100 ms, unicast", variant{vrrp: "version = 3\nadvert_interval = \"100ms\"\n" + signed, unicast: true}, 61 * time.Millisecond},
+		{"signed, IPv6, unicast", variant{vrrp: signed, vip: "2001:db8::100/64", a: "fe80::1/64", b: "fe80::2/64", unicast: true}, v2skew},
 		{"no lease", variant{vrrp: `lease = "off"`}, v2skew},
 		// Nobody can resign; the address goes at once all the same.
 		{"AH", variant{vrrp: `authentication { 

@@ -63,6 +63,7 @@ type agent struct {
 	decided     bool // the first table was made
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
+	peers       map[string]*peerMemory // by VRRP instance
 	verdicts    map[discovery.Check]discovery.Verdict
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
@@ -84,6 +85,7 @@ func newAgent(opts Options, st *store) *agent {
 		known:      map[discovery.Query]discovery.Known{},
 		spoken:     map[string]bool{},
 		firstError: map[discovery.Query]string{},
+		peers:      map[string]*peerMemory{},
 		verdicts:   map[discovery.Check]discovery.Verdict{},
 		memory:     map[string]discovery.Memory{},
 		settled:    time.NewTimer(time.Hour),
@@ -138,6 +140,7 @@ func (a *agent) loop(ctx context.Context) error {
 		case <-slowly.C:
 			a.kernel.tuned.insist(a.cfg, a.event)
 			a.kernel.tuned.review(a.event)
+			a.routers.findPeers()
 			a.touch()
 		case f := <-a.inbox:
 			f()
@@ -183,6 +186,7 @@ func (a *agent) standIn() {
 	if !a.spoken["kv"] {
 		a.unset()
 	}
+	a.routers.findPeers()
 }
 
 // adopt remembers of a virtual server what the kernel holds, so that the first

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/process"
@@ -36,6 +37,8 @@ type Platform struct {
 	// the memory.
 	Realtime   func(priority int) error
 	LockMemory func(lock bool) error
+	// Addresses are all addresses of this host.
+	Addresses func() []netip.Addr
 	// Sysctls is the folder of the kernel's settings; default /proc/sys.
 	Sysctls string
 }
@@ -76,6 +79,9 @@ func (p Platform) withDefaults() Platform {
 	}
 	if p.LockMemory == nil {
 		p.LockMemory = process.LockMemory
+	}
+	if p.Addresses == nil {
+		p.Addresses = hostAddresses
 	}
 	if p.Dial == nil {
 		p.Dial = func(cfg config.VRRP) (instance.Conn, error) {

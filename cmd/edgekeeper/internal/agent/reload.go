@@ -69,6 +69,7 @@ func (a *agent) take(cfg *config.Config) error {
 		a.stopSources()
 		a.startSources(next)
 	}
+	a.routers.findPeers()
 	table := a.kernel.status().Observed.Table
 	for _, spec := range cfg.VirtualServers {
 		if _, ok := a.memory[spec.Name]; !ok {

@@ -157,8 +157,12 @@ func (r *routers) open(cfg config.VRRP) (*router, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("vrrp %s: %w", name, err), host.Close())
 	}
+	start := cfg.Router
+	if cfg.Peers != nil {
+		start.Peers = a.peersOf(cfg).list()
+	}
 	runner, err := instance.New(instance.Config{
-		VRRP:   cfg.Router,
+		VRRP:   start,
 		Faults: faults, IgnoreLink: !cfg.OwnInterface,
 		OnLoss: lossPolicy(cfg.OnLoss), LinkUpDelay: cfg.UpDelay, LinkDownDelay: cfg.DownDelay,
 		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },

@@ -35,6 +35,7 @@ func (a *agent) snapshot() control.Snapshot {
 	for _, x := range a.routers.list() {
 		status := x.status()
 		status.Tracks = a.trackStatus(x.tracks)
+		status.Peers = a.peerStatus(x, x.runner.Status())
 		s.VRRP = append(s.VRRP, status)
 	}
 	s.Trackers = a.trackerStatus()

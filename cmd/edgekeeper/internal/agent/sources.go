@@ -100,6 +100,11 @@ func queriesOf(cfg *config.Config) []discovery.Query {
 			out = append(out, t.Consul.Query)
 		}
 	}
+	for _, v := range cfg.Instances {
+		if v.Peers != nil && !slices.Contains(out, v.Peers.Query) {
+			out = append(out, v.Peers.Query)
+		}
+	}
 	return out
 }
 
@@ -191,6 +196,7 @@ func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
 		a.known[ans.Query] = was.Update(ans)
 		delete(a.firstError, ans.Query)
 	}
+	a.routers.findPeers()
 	a.touch()
 }
 

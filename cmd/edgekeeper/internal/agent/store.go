@@ -77,6 +77,8 @@ type lastKnownGood struct {
 	Version int           `json:"version"`
 	Answers []savedAnswer `json:"answers"`
 	KV      *savedKV      `json:"kv"`
+
+	Peers map[string]savedPeers `json:"unicast_peers,omitempty"` // by VRRP instance
 }
 
 type savedAnswer struct {
@@ -97,7 +99,7 @@ const lastKnownGoodVersion = 1
 // remember writes what is known, when it differs from what was written. What
 // has not spoken in this run keeps the record of an earlier one.
 func (a *agent) remember() {
-	good := lastKnownGood{Version: lastKnownGoodVersion, KV: a.store.recall.KV}
+	good := lastKnownGood{Version: lastKnownGoodVersion, KV: a.store.recall.KV, Peers: a.savePeers()}
 	for _, q := range a.source.queries {
 		k, ok := a.known[q]
 		if ok && !k.Stale {

@@ -1,5 +1,14 @@
 package control
 
+import "net/netip"
+
+// Peers are the routers that adverts go to by unicast.
+type Peers struct {
+	Addresses []netip.Addr `json:"addresses"`
+	From      string       `json:"from"`              // config, or the query
+	Problem   string       `json:"problem,omitempty"` // why the query's last good answer stands
+}
+
 // Authentication is how far the signing of adverts is.
 type Authentication struct {
 	Mode      string `json:"mode"`

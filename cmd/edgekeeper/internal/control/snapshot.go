@@ -101,6 +101,7 @@ type Router struct {
 	Troubles      []Trouble         `json:"troubles,omitempty"`       // in the order of first sight, those that are over too
 	TroublesTotal map[string]uint64 `json:"troubles_total,omitempty"` // sights since the start, by kind
 
+	Peers          *Peers            `json:"unicast,omitempty"`          // nil: multicast
 	Authentication *Authentication   `json:"authentication,omitempty"`   // nil: adverts are not signed
 	Checksums      map[string]uint64 `json:"adverts_checksum,omitempty"` // accepted adverts of version 3 over IPv4, by form
 

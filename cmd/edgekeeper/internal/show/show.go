@@ -67,6 +67,9 @@ func Notes(s control.Snapshot) []string {
 		if r.Error != "" {
 			add("vrrp %s: %s", r.Name, r.Error)
 		}
+		if p := r.Peers; p != nil && p.Problem != "" {
+			add("vrrp %s: unicast peers: %s: %s; the last known peers stand", r.Name, p.From, p.Problem)
+		}
 		out = append(out, trackNotes(s, r)...)
 		out = append(out, troubleNotes(s, r)...)
 	}

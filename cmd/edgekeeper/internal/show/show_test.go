@@ -57,6 +57,9 @@ func troubled() control.Snapshot {
 				{Prefix: netip.MustParsePrefix("61.139.2.9/29"), Device: "vrrp.51", Present: true},
 			},
 			NoAccept: true, VMACs: []control.VMAC{{Name: "vrrp.51", Device: "eth0", MAC: "00:00:5e:00:01:33", Adverts: true}},
+			Peers: &control.Peers{From: "consul service edge-directors", Problem: "500 no leader", Addresses: []netip.Addr{
+				netip.MustParseAddr("61.139.2.2"), netip.MustParseAddr("61.139.2.3"),
+			}},
 			Authentication: &control.Authentication{Mode: "permissive", ActiveKey: 2, Keys: []int{1, 2}, Signed: 1200, Unsigned: 3},
 			Troubles: []control.Trouble{
 				{Kind: "address-conflict", Address: "61.139.2.1", MAC: "02:00:00:00:00:09", Detail: "02:00:00:00:00:09 answered our probe", Cause: "a real server answers ARP",

@@ -14,6 +14,9 @@ func VRRP(w io.Writer, s control.Snapshot) error {
 	if err := Routers(w, s); err != nil {
 		return err
 	}
+	if err := peers(w, s); err != nil {
+		return err
+	}
 	if err := authentication(w, s); err != nil {
 		return err
 	}
