@@ -449,7 +449,7 @@ func receive(b *testing.B, path string, kd bool) measure {
 	source := netip.MustParseAddr(map[string]string{"a": "10.9.0.1", "b": "10.9.0.2"}[master.host.Name])
 	var sender *socket.Sender
 	master.host.Do(b, func() (err error) {
-		sender, err = socket.OpenSender(netns.Interface, source, false)
+		sender, err = socket.OpenSender(netns.Interface, source, 0)
 		return err
 	})
 	defer sender.Close()
