@@ -146,11 +146,12 @@ func (d *device) readNA(c *naConn, index int) error {
 	}
 }
 
-// probe asks who has our addresses.
-func (d *device) probe() error {
+// probe asks who has our addresses. A virtual router's MAC is the master's: a
+// frame from it would lead switches here, so only a master (holding) sends one.
+func (d *device) probe(holding bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn == nil {
+	if d.conn == nil || !holding && virtual(d.mac) {
 		return nil
 	}
 	var errs []error
@@ -164,4 +165,10 @@ func (d *device) probe() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// virtual reports whether a MAC is one of those that IANA gave to virtual
+// routers (RFC 9568 section 7.3).
+func virtual(mac net.HardwareAddr) bool {
+	return len(mac) == 6 && mac[0] == 0 && mac[1] == 0 && mac[2] == 0x5e && mac[3] == 0 && (mac[4] == 1 || mac[4] == 2)
 }

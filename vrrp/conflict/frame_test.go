@@ -142,3 +142,13 @@ func TestAuthOf(t *testing.T) {
 		}
 	}
 }
+
+// TestVirtual: from the MAC of a virtual router only its master sends.
+func TestVirtual(t *testing.T) {
+	for text, want := range map[string]bool{"00:00:5e:00:01:33": true, "00:00:5e:00:02:33": true, "00:00:5e:00:03:33": false, "02:00:5e:00:01:33": false} {
+		m, err := net.ParseMAC(text)
+		if err != nil || virtual(m) != want {
+			t.Errorf("%s: %t, %v", text, virtual(m), err)
+		}
+	}
+}

@@ -151,8 +151,9 @@ func (w *Lookout) Run(ctx context.Context, report func(instance.Sighting)) error
 	var probed time.Time
 	for {
 		if w.due(&probed, time.Now()) {
+			holding := w.holds()
 			for _, d := range w.devices {
-				if err := d.probe(); err != nil {
+				if err := d.probe(holding); err != nil {
 					w.log.Debug("probe", "error", err)
 				}
 			}
@@ -167,6 +168,12 @@ func (w *Lookout) Run(ctx context.Context, report func(instance.Sighting)) error
 			report(s)
 		}
 	}
+}
+
+func (w *Lookout) holds() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.holding
 }
 
 // due reports whether it is time to probe.

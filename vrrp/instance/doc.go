@@ -27,8 +27,9 @@
 //
 // Run is the loop; it locks its goroutine to a thread and does adverts,
 // addresses and announcements only. Beside it run one goroutine that reads the
-// socket, one that watches the interface, and one that calls OnRole and
-// OnTrouble, in order. Run waits for all of them. The loop never waits for a
+// socket, one that watches the interface, one that looks out for other holders
+// of the addresses (Config.Lookout), and one that calls OnRole and OnTrouble, in
+// order. Run waits for all of them. The loop never waits for a
 // callback, a lock held by a caller, or a log reader; the slog handler passed in
 // must not block.
 //

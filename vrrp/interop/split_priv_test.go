@@ -214,3 +214,31 @@ func TestPartition(t *testing.T) {
 		t.Errorf("the winner is %s", s.State)
 	}
 }
+
+// TestNoConflictWithVirtualMAC: where both routers use the virtual router's MAC,
+// neither takes the other, or itself, for a stranger.
+func TestNoConflictWithVirtualMAC(t *testing.T) {
+	t.Parallel()
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	b := lan.Host(t, "b", "192.0.2.2/24")
+	ra := a.Start(t, netns.Role("router", "-version", "3", "-priority", "150", "-vmac", "vrrp.51", "-probe", "1s"))
+	ra.WaitOutput(t, "role MASTER", 6*time.Second)
+	rb := b.Start(t, netns.Role("router", "-version", "3", "-priority", "100", "-vmac", "vrrp.51", "-probe", "1s"))
+	rb.WaitOutput(t, "role BACKUP", 5*time.Second)
+	netns.Wait(t, 5*time.Second, "advert", func() bool { return status(t, rb).Counters.Received > 1 })
+	if err := ra.Stop(t, 2*time.Second); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	rb.WaitOutput(t, "role MASTER", 3*time.Second)
+	ra = a.Start(t, netns.Role("router", "-version", "3", "-priority", "150", "-vmac", "vrrp.51", "-probe", "1s"))
+	ra.WaitOutput(t, "role MASTER", 8*time.Second)
+	time.Sleep(2500 * time.Millisecond) // a probe or two
+	for _, p := range []*netns.Process{ra, rb} {
+		for _, x := range status(t, p).Troubles {
+			if x.Kind != instance.TroubleSecondMaster {
+				t.Errorf("%s: %s", x.Kind, x.Detail)
+			}
+		}
+	}
+}
