@@ -151,7 +151,9 @@ func (k *dataplane) apply(cfg *config.Config) {
 
 // tune sets the kernel's parameters.
 func (k *dataplane) tune(cfg *config.Config) {
-	k.tuned.set(append(settings(cfg), k.tuned.reversePath(cfg)...), k.event)
+	reverse := k.tuned.reversePath(cfg)
+	k.tuned.forVMAC = append(vmacSettings(cfg), reverse...)
+	k.tuned.set(append(settings(cfg), reverse...), k.event)
 }
 
 // setTimeouts sets the given timeouts; those that are zero go back to what they
@@ -205,6 +207,8 @@ func (k *dataplane) close(ctx context.Context, release bool) error {
 			k.store.record = kernelRecord{}
 			errs = append(errs, k.store.writeRecord())
 		}
+	} else {
+		errs = append(errs, k.tuned.releaseVMAC()) // what is kept are virtual servers
 	}
 	if k.ipvs != nil {
 		errs = append(errs, k.ipvs.Close())

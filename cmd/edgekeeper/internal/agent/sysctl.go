@@ -85,8 +85,9 @@ func interfaces(cfg *config.Config) []string {
 
 // tuned are the kernel parameters in force, with the functions that undo them.
 type tuned struct {
-	root    string // of the kernel's parameters
-	reverse []setting
+	root    string    // of the kernel's parameters
+	reverse []setting // see reversePath
+	forVMAC []setting // those of the list that macvlan interfaces need
 	sysctl  *sysctl.Sysctl
 	undo    map[setting]func() error
 	failed  map[string]string // by name: why it could not be set

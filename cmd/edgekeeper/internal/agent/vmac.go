@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -120,6 +121,18 @@ func (t *tuned) insist(cfg *config.Config, event func(kind, object, text string)
 			event("sysctl", s.name, err.Error())
 		}
 	}
+}
+
+// releaseVMAC puts back what was set for macvlan interfaces.
+func (t *tuned) releaseVMAC() error {
+	var errs []error
+	for _, s := range slices.Backward(t.forVMAC) {
+		if undo := t.undo[s]; undo != nil {
+			errs = append(errs, undo())
+			delete(t.undo, s)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // vmacStatus renders the macvlan interfaces of an instance for status.

@@ -112,6 +112,13 @@ func TestReversePath(t *testing.T) {
 			if diff := cmp.Diff(tt.then, have()); diff != "" {
 				t.Errorf("without it again (-want +got):\n%s", diff)
 			}
+			k.tune(cfg)
+			if err := k.close(t.Context(), false); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tt.then, have()); diff != "" {
+				t.Errorf("after a stop that keeps the virtual servers (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
