@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -141,5 +142,30 @@ func TestNoAcceptShared(t *testing.T) {
 	}
 	if out := rules(t, a); out != "" {
 		t.Errorf("after the stop of both:\n%s", out)
+	}
+}
+
+// TestNoAcceptChurn: many virtual routers begin and end at the same time, so that
+// the table is made and removed under each other's eyes; none minds.
+func TestNoAcceptChurn(t *testing.T) {
+	t.Parallel()
+	lan := netns.NewLAN(t)
+	a := lan.Host(t, "a", "192.0.2.1/24")
+	t.Run("routers", func(t *testing.T) {
+		for i := range 6 {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				for range 4 {
+					r := a.Start(t, netns.Role("router", "-vrid", fmt.Sprint(60+i), "-priority", "255", "-vips", fmt.Sprintf("192.0.2.%d/24", 160+i), "-no-accept"))
+					r.WaitOutput(t, "role MASTER", 5*time.Second)
+					if err := r.Stop(t, 5*time.Second); err != nil || strings.Contains(r.Output(), "level=WARN") {
+						t.Errorf("%v\n%s", err, r.Output())
+					}
+				}
+			})
+		}
+	})
+	if out := rules(t, a); out != "" {
+		t.Errorf("rules that are left:\n%s", out)
 	}
 }

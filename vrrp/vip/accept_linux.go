@@ -57,8 +57,7 @@ func (d *denial) look() (bool, error) {
 	if d.good && generation == d.seen {
 		return true, nil
 	}
-	// The generation was read before: a change since shows at the next look.
-	there, err := filterHas(d.addresses)
+	there, generation, err := filterLook(func() (bool, error) { return filterHas(d.addresses) })
 	d.good, d.seen = there && err == nil, generation
 	return d.good, err
 }

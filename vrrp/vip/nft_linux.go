@@ -199,20 +199,35 @@ func filterContent(c *nftables.Conn) ([]netip.Addr, error) {
 	return out, nil
 }
 
-// filterTries bounds the attempts to remove an empty table while others change
-// the ruleset.
-const filterTries = 5
+// filterTries bounds the attempts to look at a ruleset that others change.
+const filterTries = 10
+
+// filterLook looks at the ruleset and gives its generation of before, so that a
+// change since shows in the next. A look fails when what it reads is removed
+// meanwhile, by another virtual router say: then it is repeated.
+func filterLook(look func() (bool, error)) (ok bool, generation uint32, err error) {
+	for range filterTries {
+		if generation, err = filterGeneration(); err != nil {
+			return false, 0, err
+		}
+		if ok, err = look(); err == nil {
+			return ok, generation, nil
+		}
+		after, failure := filterGeneration()
+		if failure != nil || after == generation {
+			return false, 0, errors.Join(err, failure)
+		}
+	}
+	return false, 0, err
+}
 
 // filterTidy removes the table when no address and nothing of anybody else is in
-// it. The removal holds for the ruleset that was looked at: when it has changed
-// since, by another virtual router say, the look is repeated.
+// it. The removal holds for the ruleset that was looked at; when it has changed
+// since, the look is repeated.
 func filterTidy() error {
 	for range filterTries {
-		generation, err := filterGeneration()
-		if err != nil {
-			return err
-		}
-		if empty, err := filterEmpty(); !empty || err != nil {
+		empty, generation, err := filterLook(filterEmpty)
+		if !empty || err != nil {
 			return err
 		}
 		switch err := filterRemove(generation); {
