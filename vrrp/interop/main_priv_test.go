@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "16") // routers mostly sleep
-	netns.Main(m, map[string]func() error{"router": runRouter, "listener": runListener})
+	netns.Main(m, map[string]func() error{"router": runRouter, "group": runGroup, "listener": runListener})
 }
 
 const listenerPort = 8080
