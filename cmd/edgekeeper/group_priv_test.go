@@ -102,7 +102,6 @@ func TestSyncGroupOfDirectors(t *testing.T) {
 	for _, ip := range []string{"192.0.2.100", "198.51.100.100"} {
 		ledgers = append(ledgers, one.Ledger(t, ip, a.Host, b.Host))
 	}
-	begin := time.Now()
 	both := func(h *groupHost, when string) {
 		t.Helper()
 		took := netns.Wait(t, settling, "both addresses on "+h.Name+" "+when, func() bool {
@@ -112,6 +111,7 @@ func TestSyncGroupOfDirectors(t *testing.T) {
 	}
 	a.start(t)
 	b.start(t)
+	begin := time.Now()
 	both(a, "at the start")
 	netns.Wait(t, settling, "status of both groups", func() bool { return a.group() == "MASTER" && b.group() == "BACKUP" })
 

@@ -56,4 +56,11 @@
 //     answers to answers.
 //
 // TestMutants breaks these rules one by one, and each must be found.
+//
+// # Sync groups
+//
+// RunGroups simulates routers with a sync group of two or three instances, each
+// on a LAN of its own, so that a fault of a LAN or an interface concerns one of
+// them. It checks, besides, that members are masters together or not at all
+// after every step, also where LANs rank the routers differently.
 package vrrptest
