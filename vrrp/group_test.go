@@ -411,6 +411,15 @@ func TestGroupFallsBack(t *testing.T) {
 			29.000 B BACKUP: with A: 4.391 s since our last advert: a backup may have taken over, electing again
 			29.000 B send 0`)
 	})
+	t.Run("an address lost to somebody else", func(t *testing.T) {
+		s := newGroupScript(t, nil).succeed()
+		s.do(1, StepDown{Why: "the address was removed"})
+		s.want(`
+			4.000 B send 0
+			4.000 B BACKUP: the address was removed
+			4.000 A BACKUP: with B: the address was removed
+			4.000 A send 0`)
+	})
 	t.Run("stop", func(t *testing.T) {
 		s := newGroupScript(t, nil).succeed()
 		s.do(0, Stop{})

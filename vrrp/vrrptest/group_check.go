@@ -188,7 +188,7 @@ func (s *groupSim) fault() {
 	}
 	i := rng.IntN(len(s.lans))
 	l := s.lans[i]
-	kind := rng.IntN(13)
+	kind := rng.IntN(14)
 	if kind < 11 {
 		s.faulted = s.now
 	}
@@ -245,6 +245,11 @@ func (s *groupSim) fault() {
 			}
 		}
 	case 12:
+		if r.running() {
+			s.trace(r, "an address of %s is lost", l.site.Name)
+			s.step(r, i, vrrp.StepDown{Why: "the address was removed"})
+		}
+	case 13:
 		if r.running() {
 			s.trace(r, "handover")
 			s.step(r, i, vrrp.Handover{Hold: s.hold})
