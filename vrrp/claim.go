@@ -57,14 +57,19 @@ func (m *Machine) claim(now time.Time, why Reason) {
 	}
 	m.claimUntil, m.claimWhy = now.Add(m.cfg.ClaimWait()), why
 	m.await(why.Peer)
-	// Whoever else has advertised of late: a router that claims like us may have
-	// the addresses by now, and the priority 0 that we hear first is not its own.
+	m.awaitRecent(now)
+	m.advertise(now)
+}
+
+// awaitRecent awaits whoever else has advertised of late: a router that claims
+// like us may have the addresses by now, and the priority 0 that we hear first
+// is not its own.
+func (m *Machine) awaitRecent(now time.Time) {
 	for _, x := range m.recent {
 		if !x.last.IsZero() && x.source != m.source && now.Sub(x.last) < m.cfg.Interval+m.cfg.ClaimWait() {
 			m.await(x.source)
 		}
 	}
-	m.advertise(now)
 }
 
 // win ends a claim: nobody else holds the addresses. A member of a group waits

@@ -47,6 +47,7 @@ func (m *Machine) pursue(now time.Time, why Reason) {
 	m.claimUntil, m.claimWhy = now.Add(m.cfg.ClaimWait()), why
 	if !alone {
 		m.await(why.Peer)
+		m.awaitRecent(now)
 	}
 	m.advertise(now)
 	if alone {

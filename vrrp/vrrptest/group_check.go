@@ -230,6 +230,9 @@ func (s *groupSim) fault() {
 		if !r.stopped {
 			s.fail(r, i, !r.members[i].failed)
 		}
+		if j := rng.IntN(len(s.lans)); kind == 10 && !r.stopped && j != i {
+			s.fail(r, j, !r.members[j].failed)
+		}
 	case 11:
 		if r.running() {
 			priority := uint8(1 + rng.IntN(254))
