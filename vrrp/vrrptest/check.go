@@ -82,7 +82,8 @@ func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
 			s.violate("%s preempted against NoPreempt", r.name)
 		}
 		// A claim that runs goes on when the priority changes: the other has yielded.
-		if why.PeerPriority >= r.priority && (r.ranked == 0 || s.now-r.ranked > s.interval) {
+		// keepalived's timer goes on in any case.
+		if !r.foreign && why.PeerPriority >= r.priority && (r.ranked == 0 || s.now-r.ranked > s.interval) {
 			s.violate("%s with priority %d preempted priority %d", r.name, r.priority, why.PeerPriority)
 		}
 		if now-r.lowerLocal < r.cfg.PreemptDelay {
