@@ -94,7 +94,7 @@ func waitGoneFrom(t *testing.T, h *netns.Host, device, ip string) {
 // TestStepDownOnLoss: keepalived's way, with somebody to take over.
 func TestStepDownOnLoss(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, modes[0])
+	p := newPair(t, newMode(2, false, false, "none"))
 	ra := p.router(t, 100, "-step-down", "-nopreempt")
 	waitHolder(t, 6*time.Second, p.a, p.vip)
 	rb := p.b.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
@@ -160,7 +160,7 @@ func TestChangedByOthers(t *testing.T) {
 // wait; those that follow are apart; none comes after the addresses are off.
 func TestPace(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, modes[0])
+	p := newPair(t, newMode(2, false, false, "none"))
 	p.vips = theVIP + "/24,192.0.2.101/24,192.0.2.102/24"
 	file := filepath.Join(t.TempDir(), "wire.pcap")
 	shark := p.b.Start(t, netns.Tool("tshark", "-i", "eth0", "-q", "-w", file))

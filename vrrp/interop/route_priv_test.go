@@ -123,18 +123,22 @@ func TestRoutes(t *testing.T) {
 	}
 
 	t.Run("put back", func(t *testing.T) {
+		unseen := 0
 		for _, args := range [][]string{
 			{"route", "del", "10.1.0.0/16"}, {"route", "del", "10.4.0.0/16"}, {"-6", "route", "del", "2001:db8:1::/48", "metric", "20"},
 			{"route", "flush", "table", "100"}, {"rule", "del", "priority", "51"}, {"-6", "rule", "del", "priority", "53"},
 		} {
+			before := status(t, r).Counters.RoutesLost
 			a.Run(t, netns.Tool("ip", args...))
-			took := netns.Wait(t, 2*time.Second, "return after ip "+strings.Join(args, " "), func() bool { return slices.Equal(ours(t, a), first) })
-			if took > 500*time.Millisecond {
-				t.Errorf("ip %v: put back after %s; that is the next renewal, not the notification", args, took)
+			netns.Wait(t, 2*time.Second, "return after ip "+strings.Join(args, " "), func() bool { return slices.Equal(ours(t, a), first) })
+			// A renewal puts it back too, but only the notification finds it absent.
+			if status(t, r).Counters.RoutesLost == before {
+				unseen++
 			}
 		}
-		if s := status(t, r); s.Counters.RoutesLost < 6 || s.Counters.AddressesLost != 0 {
-			t.Errorf("%+v", s.Counters)
+		// One of them may have fallen right before a renewal.
+		if s := status(t, r); unseen > 1 || s.Counters.AddressesLost != 0 {
+			t.Errorf("%d put back by the next renewal, not at the notification; %+v", unseen, s.Counters)
 		}
 	})
 	t.Run("address that a route needs", func(t *testing.T) {
@@ -201,8 +205,8 @@ func TestUntracked(t *testing.T) {
 // without a gateway, which we choose as ip-route(8) does.
 func TestRoutesAsKeepalived(t *testing.T) {
 	t.Parallel()
-	a := newPair(t, modes[0]) // two networks, so that both are master
-	b := newPair(t, modes[0])
+	a := newPair(t, newMode(2, false, false, "none")) // two networks, so that both are master
+	b := newPair(t, newMode(2, false, false, "none"))
 	for _, h := range []*netns.Host{a.a, b.b} {
 		h.Run(t, netns.Tool("ip", "addr", "add", "2001:db8::9/64", "dev", "eth0", "nodad"))
 	}

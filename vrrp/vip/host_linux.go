@@ -222,17 +222,6 @@ func (h *Host) Remove() error {
 	return err
 }
 
-// Present reports whether every part is on the host now.
-func (h *Host) Present() (bool, error) {
-	for _, p := range h.parts {
-		ok, err := p.present(h.nl)
-		if err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // Close removes the state file if the addresses are off, and releases the
 // sockets.
 func (h *Host) Close() error {
