@@ -32,8 +32,9 @@ func (t target) tracked() bool   { return true }
 // interface it goes to. Renewals use it again: to find the interface and to look
 // for others in the prefix takes longer than the renewal itself.
 type prepared struct {
-	link netlink.Link
-	addr netlink.Addr
+	link    netlink.Link
+	addr    netlink.Addr
+	request []byte // that sets its lifetime anew, once it is installed
 }
 
 // install puts the address on its device, or sets its lifetime anew.
@@ -46,10 +47,17 @@ func (t target) install(h *Host, lease time.Duration) error {
 		}
 		h.ready[t] = ready
 	}
+	if ready.request != nil {
+		if err := h.renewer.renew(ready.request, t.valid(lease), t.preferred(lease)); err != nil {
+			delete(h.ready, t)
+			return err
+		}
+		return nil
+	}
 	addr := ready.addr
 	addr.ValidLft = int(lease / time.Second)
 	addr.PreferedLft = addr.ValidLft
-	if p := t.address.Prefix; t.address.Deprecated || p.Addr().Is6() && p.IsSingleIP() {
+	if t.deprecated() {
 		addr.PreferedLft = 0
 		if addr.ValidLft == 0 {
 			addr.ValidLft = forever // the library sends lifetimes when one is positive
@@ -59,7 +67,29 @@ func (t target) install(h *Host, lease time.Duration) error {
 		delete(h.ready, t)
 		return err
 	}
+	ready.request = request(ready.link, &ready.addr)
 	return nil
+}
+
+// valid is the kernel's valid lifetime in seconds.
+func (t target) valid(lease time.Duration) uint32 {
+	if lease == 0 {
+		return infinite
+	}
+	return uint32(lease / time.Second)
+}
+
+// preferred is the kernel's preferred lifetime in seconds: zero is deprecated.
+func (t target) preferred(lease time.Duration) uint32 {
+	if t.deprecated() {
+		return 0
+	}
+	return t.valid(lease)
+}
+
+// deprecated reports whether new connections shall use another address.
+func (t target) deprecated() bool {
+	return t.address.Deprecated || t.address.Prefix.Addr().Is6() && t.address.Prefix.IsSingleIP()
 }
 
 // prepare asks the kernel what the address needs.
@@ -97,7 +127,7 @@ func (h *Host) prepare(t target) (*prepared, error) {
 			}
 		}
 	}
-	return &prepared{link, addr}, nil
+	return &prepared{link: link, addr: addr}, nil
 }
 
 // sharesPrefix reports whether the device has another address, not one of

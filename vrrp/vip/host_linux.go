@@ -82,6 +82,7 @@ type Host struct {
 	pacer   *Pacer
 	whole   bool // every part was there at the last Install
 	ready   map[target]*prepared
+	renewer *renewer
 	linked  map[string]bool // VMACs that are as they have to be
 	fresh   time.Time       // when they were last forgotten
 	renewed time.Time       // of the last Install
@@ -118,6 +119,10 @@ func Open(cfg Config) (*Host, error) {
 		nl.Close()
 		return nil, fmt.Errorf("set netlink timeout: %w", err)
 	}
+	if h.renewer, err = openRenewer(); err != nil {
+		nl.Close()
+		return nil, err
+	}
 	for _, list := range [][]vrrp.Address{cfg.Addresses, cfg.Excluded} {
 		for _, a := range list {
 			device := a.Device
@@ -139,7 +144,7 @@ func Open(cfg Config) (*Host, error) {
 	}
 	if err := h.begin(); err != nil {
 		nl.Close()
-		return nil, err
+		return nil, errors.Join(err, h.renewer.close())
 	}
 	return h, nil
 }
@@ -238,6 +243,7 @@ func (h *Host) Close() error {
 		}
 	}
 	errs = append(errs, h.now.close())
+	errs = append(errs, h.renewer.close())
 	h.nl.Close()
 	return errors.Join(errs...)
 }

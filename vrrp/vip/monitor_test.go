@@ -1,6 +1,8 @@
 package vip
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -8,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // TestMonitor: each watcher hears of interfaces, and of the loss of its own
@@ -77,4 +80,51 @@ func TestMonitor(t *testing.T) {
 			t.Error("the feed is kept after its last watcher")
 		}
 	})
+}
+
+// TestRequest: a renewal carries the address as it was installed, so that one
+// that somebody removed meanwhile comes back the same.
+func TestRequest(t *testing.T) {
+	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: 7}}
+	for _, tt := range []struct {
+		name string
+		addr netlink.Addr
+		want string
+	}{
+		{
+			"IPv4", netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("192.0.2.100/24")), Label: "eth0:0", Broadcast: net.IPv4zero, Scope: unix.RT_SCOPE_LINK},
+			`50000000 1400 0505 00000000 00000000` + // length, RTM_NEWADDR, REQUEST|ACK|REPLACE|CREATE
+				`02 18 00 fd 07000000` + // family, prefix length, flags, scope, index
+				`0800 0200 c0000264` + `0800 0100 c0000264` + // IFA_LOCAL, IFA_ADDRESS
+				`0b00 0300 657468303a3000 00` + // IFA_LABEL
+				`0800 0800 00000000` + // IFA_FLAGS
+				`1400 0600 00000000000000000000000000000000`, // IFA_CACHEINFO
+		},
+		{
+			"IPv4 with a peer and a broadcast address", netlink.Addr{
+				IPNet: ipNet(netip.MustParsePrefix("192.0.2.1/24")), Broadcast: net.IPv4(192, 0, 2, 255),
+				Peer: ipNet(netip.MustParsePrefix("192.0.2.2/32")),
+			},
+			`4c000000 1400 0505 00000000 00000000 02 20 00 00 07000000` +
+				`0800 0200 c0000201` + `0800 0100 c0000202` + `0800 0400 c00002ff` +
+				`0800 0800 00000000` + `1400 0600 00000000000000000000000000000000`,
+		},
+		{
+			"IPv6", netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("2001:db8::1/64")), Flags: unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE},
+			`5c000000 1400 0505 00000000 00000000 0a 40 02 00 07000000` +
+				`1400 0200 20010db8000000000000000000000001` + `1400 0100 20010db8000000000000000000000001` +
+				`0800 0800 02020000` + `1400 0600 00000000000000000000000000000000`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := request(link, &tt.addr)
+			copy(got[offSeq:], make([]byte, 8)) // sequence number and port
+			if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+				t.Skip("the expected bytes are of a little-endian machine")
+			}
+			if want := unhex(t, tt.want); !bytes.Equal(got, want) {
+				t.Errorf("\n got %x\nwant %x", got, want)
+			}
+		})
+	}
 }
