@@ -48,7 +48,7 @@ type Address struct {
 	Peer netip.Addr
 	// NoPrefixRoute keeps the kernel from adding the connected route.
 	NoPrefixRoute bool
-	// Deprecated: the address answers, but is not chosen as the source of new
+	// Deprecated says that the address answers, but is not chosen as the source of new
 	// connections (a preferred lifetime of 0). An IPv6 /128 always is.
 	Deprecated bool
 	// DetectDuplicates leaves duplicate address detection on: an IPv6 address is

@@ -34,7 +34,7 @@ func (m *Machine) contested(why Reason) bool {
 		return m.graceful
 	case CauseSilence: // of a master, or of a network on which others start just now
 		return !why.Peer.IsValid()
-	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseOtherOwner, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered, CauseGroup:
+	case CauseNone, CauseStarted, CauseStopped, CauseHigherPriority, CauseHigherAddress, CauseOtherOwner, CauseLate, CauseHandedOver, CauseFailed, CauseRecovered, CauseSteppedDown, CauseGroup:
 	}
 	return false
 }

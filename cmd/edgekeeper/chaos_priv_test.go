@@ -130,9 +130,8 @@ func (c *chaos) resigned(m *machine, from time.Time) (n int) {
 // is guarded, and one backup, which has not and has heard the master.
 func (c *chaos) settled() {
 	c.t.Helper()
-	problem := ""
 	begin := time.Now()
-	for problem = c.unsettled(); problem != ""; problem = c.unsettled() {
+	for problem := c.unsettled(); problem != ""; problem = c.unsettled() {
 		if time.Since(begin) > c.settle+c.late.Between(begin, time.Now()) {
 			c.t.Fatalf("not settled after %s: %s", time.Since(begin), problem)
 		}

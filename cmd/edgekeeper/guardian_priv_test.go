@@ -469,22 +469,3 @@ func TestGuardianCleanStop(t *testing.T) {
 	}
 	t.Logf("on the backup after %s", s.ledger.after(t, settling, "b", true, begin).Round(time.Millisecond))
 }
-
-// settled reports whether one director is master, with the address and an armed
-// guardian, and the other its backup.
-func (s *theSite) settled(t *testing.T) bool {
-	masters, backups := 0, 0
-	for _, m := range []*machine{s.a, s.b} {
-		snap, err := m.snapshot()
-		if err != nil || snap.Guardian == nil || snap.Guardian.PID == 0 {
-			return false
-		}
-		switch r := snap.VRRP[0]; {
-		case r.State == "MASTER" && len(snap.Guardian.Armed) == 1 && m.Has(t, "192.0.2.100"):
-			masters++
-		case r.State == "BACKUP" && r.Received > 0 && r.MasterPriority > 0 && !m.Has(t, "192.0.2.100"):
-			backups++
-		}
-	}
-	return masters == 1 && backups == 1
-}

@@ -64,7 +64,7 @@ func (d *device) listen(ctx context.Context) error {
 			_ = conn.Close()
 			return err
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		wg.Go(func() { errs <- d.readNA(c, ifi.Index) })
 	}
 	select {

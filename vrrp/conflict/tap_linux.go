@@ -40,7 +40,7 @@ func (t *tap) listen(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	buf := make([]byte, 2048)
 	for {
 		p, err := conn.Receive(buf)

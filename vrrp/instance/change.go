@@ -84,9 +84,15 @@ func (l *loop) lost(c Change) {
 		return
 	}
 	l.trouble(kind, noPeer, func() string { return c.What + "; put back" })
+	// A lease begins with an advert, or it could outlast the backups' patience.
+	// During a handover none is sent, and the next master is heard in a moment.
+	l.step(vrrp.Advertise{})
+	if l.machine.State() != vrrp.Master || !l.installed {
+		return
+	}
 	if c.Kind == AddressChanged {
 		l.install(l.r.cfg.Host.Install)
-	} else {
+	} else if l.machine.HandingOver() {
 		l.install(l.r.cfg.Host.Renew)
 	}
 	if c.Kind != RouteLost {

@@ -43,6 +43,8 @@ func TestAddressChanged(t *testing.T) {
 			n.host.report.get()(Change{Kind: AddressChanged, What: "somebody put 192.0.2.100/32 on eth0"})
 			synctest.Wait()
 			n.want(t, `
+				4.000 send 100
+				4.000 renew
 				4.000 install 3s
 				4.000 announce`)
 		})
@@ -58,6 +60,7 @@ func TestRouteLost(t *testing.T) {
 		n.host.report.get()(Change{Kind: RouteLost, What: "somebody removed rule 50"})
 		synctest.Wait()
 		n.want(t, `
+			4.000 send 100
 			4.000 renew`)
 	})
 }

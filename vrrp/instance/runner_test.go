@@ -345,6 +345,7 @@ func TestAddressLost(t *testing.T) {
 		n.host.report.get()(Change{Kind: AddressLost, What: "somebody removed 192.0.2.100"})
 		synctest.Wait()
 		n.want(t, `
+			4.000 send 100
 			4.000 renew
 			4.000 announce`)
 		if s := n.Status(); s.Counters.AddressesLost != 1 {

@@ -166,7 +166,7 @@ func TestRoutes(t *testing.T) {
 		if left := ours(t, a); len(left) == 0 {
 			t.Error("nothing is left of a killed router: the test tests nothing")
 		}
-		r = a.Start(t, netns.Role("router", "-priority", "200", "-state", state, "-vips", "192.0.2.101/24"))
+		a.Start(t, netns.Role("router", "-priority", "200", "-state", state, "-vips", "192.0.2.101/24"))
 		waitHolder(t, 6*time.Second, a, "192.0.2.101")
 		if left := ours(t, a); len(left) > 0 {
 			t.Errorf("left after the next start: %v", left)

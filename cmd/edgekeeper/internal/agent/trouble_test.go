@@ -13,7 +13,6 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
-	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 )
 
@@ -113,7 +112,7 @@ notify "exec" "troubles" {
 	}
 
 	// The interval is changed in place.
-	var before control.Router = s.snapshot().VRRP[0]
+	before := s.snapshot().VRRP[0]
 	s.setup(target)
 	s.write("director.hcl", strings.Replace(s.read("director.hcl"), `advert_interval   = "400ms"`, "advert_interval   = \"400ms\"\n  conflict_probe = \"3s\"", 1))
 	s.hup <- syscall.SIGHUP
