@@ -186,6 +186,11 @@ job "edgekeeper-director" {
         args    = ["director", "-config", "${NOMAD_TASK_DIR}/director.hcl"]
       }
 
+      # For commands run beside it: nomad alloc exec ... edgekeeper status
+      env {
+        EDGEKEEPER_SOCKET = var.socket
+      }
+
       dynamic "artifact" {
         for_each = var.artifact == "" ? [] : [var.artifact]
         content {

@@ -53,6 +53,7 @@ var rules = []rule{
 	{"cmd/edgekeeper/internal/metrics", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "metrics are made of a snapshot only"},
 	{"cmd/edgekeeper/internal/notify", []string{"./cmd", "./lvs", "./vrrp", "./discovery"}, "whoever is told what happens gets words, and decides nothing"},
 	{"cmd/edgekeeper/internal/agent", []string{"github.com/urfave"}, "the director does not know its command line"},
+	{"jobs", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "jobs are submitted from anywhere; what a director does is asked of it, through Nomad"},
 	{"cmd/edgekeeper", []string{"github.com/hashicorp/consul", "github.com/cloudflare/ipvs", "github.com/vishvananda", "github.com/mdlayher"}, "commands parse and wire; they do not speak to kernel or Consul themselves"},
 }
 

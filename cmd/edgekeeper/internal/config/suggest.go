@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/agext/levenshtein"
 )
 
 // suggest gives `, did you mean "x"?` for the choice nearest to what was
@@ -10,7 +12,7 @@ import (
 func suggest(got string, choices []string) string {
 	best, distance := "", max(1, len(got)/3)+1
 	for _, c := range choices {
-		if d := editDistance(strings.ToLower(got), c); d < distance {
+		if d := levenshtein.Distance(strings.ToLower(got), c, nil); d < distance {
 			best, distance = c, d
 		}
 	}
@@ -18,32 +20,6 @@ func suggest(got string, choices []string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// editDistance is the number of insertions, deletions and replacements that
-// turn a into b (Levenshtein). Long input is not worth the square: it is far
-// from every name we know.
-func editDistance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // oneOf lists choices for a message: "a", "b" or "c".

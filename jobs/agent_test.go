@@ -1,0 +1,137 @@
+//go:build consul
+
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/test/binaries"
+)
+
+// agent runs a real Nomad, server and client in one, until the test ends.
+func agent(t *testing.T) *api.Config {
+	t.Helper()
+	program, err := binaries.Nomad(t.Context(), t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ports := freePorts(t)
+	local := map[string]string{"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"}
+	conf, err := json.Marshal(map[string]any{
+		"data_dir": filepath.Join(dir, "data"), "bind_addr": "127.0.0.1", "advertise": local, "disable_update_check": true,
+		"ports":  map[string]int{"http": ports[0], "rpc": ports[1], "serf": ports[2]},
+		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
+		"client": map[string]any{
+			"enabled": true, "cpu_total_compute": 4000, "meta": map[string]string{"role": "director"},
+			"options": map[string]string{"fingerprint.denylist": "env_aws,env_azure,env_gce,env_digitalocean", "driver.allowlist": "raw_exec"},
+		},
+		"plugin": map[string]any{"raw_exec": map[string]any{"config": map[string]any{"enabled": true}}},
+		"consul": map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "nomad.json")
+	if err := os.WriteFile(file, conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(dir, "nomad.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, "agent", "-config", file)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &api.Config{Address: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}
+	t.Cleanup(func() {
+		stopTasks(t, cfg)
+		cancel()
+		_ = cmd.Wait() // it was told to end
+		_ = log.Close()
+		unmount(t, dir)
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("nomad said:\n%s", text[max(0, len(text)-4000):])
+		}
+	})
+	c, err := api.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		nodes, _, err := c.Nodes().List(read(t.Context()))
+		if err == nil && len(nodes) == 1 && nodes[0].Status == api.NodeStatusReady {
+			return cfg
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Nomad has no ready node: %v, %v", nodes, err)
+		}
+	}
+}
+
+// stopTasks ends what a failed test has left running, which would outlive Nomad.
+func stopTasks(t *testing.T, cfg *api.Config) {
+	c, err := New(cfg, nil)
+	if err != nil {
+		return
+	}
+	list, _, err := c.nomad.Jobs().List(nil)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, j := range list {
+		if err := c.Stop(ctx, j.ID, true, false); err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+// freePorts gives three: all open at once, so that they differ.
+func freePorts(t *testing.T) (ports [3]int) {
+	t.Helper()
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+// unmount takes off what Nomad mounts in the folders of tasks and leaves there
+// when it ends before they are collected.
+func unmount(t *testing.T, dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasPrefix(f[1], dir) {
+			if err := unix.Unmount(f[1], 0); err != nil {
+				t.Errorf("unmount %s: %v", f[1], err)
+			}
+		}
+	}
+}

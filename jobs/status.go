@@ -1,0 +1,204 @@
+package jobs
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Status is one job of edgekeeper in Nomad.
+type Status struct {
+	ID          string       `json:"id"`
+	State       string       `json:"state"` // Nomad's: running, pending, dead
+	Version     uint64       `json:"version"`
+	Deployment  string       `json:"deployment,omitempty"` // state of the newest one, where Nomad makes them
+	Allocations []Allocation `json:"allocations"`
+}
+
+// Allocation is the job on one node.
+type Allocation struct {
+	Node    string `json:"node"`
+	NodeID  string `json:"node_id"`
+	ID      string `json:"id"`
+	Version uint64 `json:"version"` // of the job
+	State   string `json:"state"`   // Nomad's: running, pending, failed
+	Healthy *bool  `json:"healthy,omitempty"`
+	// Director is what the director there says of itself; nil for other jobs.
+	Director *Director `json:"director,omitempty"`
+	// Error says why Director is nil.
+	Error string `json:"error,omitempty"`
+}
+
+// Director is the part of `edgekeeper status -json` that tells whether a
+// director serves.
+type Director struct {
+	Version  string   `json:"version"`
+	RouterID string   `json:"router_id"`
+	Routers  []Router `json:"vrrp"`
+	Pools    []struct {
+		Name    string   `json:"name"`
+		Waiting []string `json:"waiting,omitempty"` // queries never answered
+	} `json:"pools"`
+	IPVS struct {
+		InSync bool   `json:"in_sync"`
+		Error  string `json:"error,omitempty"`
+		Sync   *struct {
+			State string `json:"state"`
+			Error string `json:"error,omitempty"`
+		} `json:"connection_sync,omitempty"`
+	} `json:"ipvs"`
+}
+
+// Router is one VRRP instance of a director.
+type Router struct {
+	Name     string `json:"name"`
+	State    string `json:"state"`
+	Priority uint8  `json:"priority"`
+	Master   string `json:"master,omitempty"`
+}
+
+// masters is of how many VRRP instances the director is master.
+func (d *Director) masters() (n int) {
+	for _, r := range d.Routers {
+		if r.State == "MASTER" {
+			n++
+		}
+	}
+	return n
+}
+
+// Roles is the directors' part in words: "VI_1 MASTER 100".
+func (d *Director) Roles() string {
+	var out []string
+	for _, r := range d.Routers {
+		out = append(out, fmt.Sprintf("%s %s %d", r.Name, r.State, r.Priority))
+	}
+	return strings.Join(out, ", ")
+}
+
+// waits says what the director is not ready for yet; empty when it serves or
+// stands by.
+func (d *Director) waits() string {
+	for _, r := range d.Routers {
+		if r.State != "MASTER" && (r.State != "BACKUP" || r.Master == "") {
+			return fmt.Sprintf("%s is %s and has heard no master", r.Name, r.State)
+		}
+	}
+	for _, p := range d.Pools {
+		if len(p.Waiting) > 0 {
+			return fmt.Sprintf("pool %s waits for %s", p.Name, strings.Join(p.Waiting, ", "))
+		}
+	}
+	if len(d.Pools) > 0 && !d.IPVS.InSync {
+		return strings.TrimSuffix("the IPVS table is not loaded: "+d.IPVS.Error, ": ")
+	}
+	if s := d.IPVS.Sync; s != nil && (s.Error != "" || s.State == "off") {
+		return strings.TrimSuffix("the connection-sync daemon is "+s.State+": "+s.Error, ": ")
+	}
+	return ""
+}
+
+// Status reads a job and its running allocations; of directors also what they
+// say of themselves, through `nomad alloc exec`.
+func (c *Client) Status(ctx context.Context, id string) (*Status, error) {
+	job, _, err := c.nomad.Jobs().Info(id, read(ctx))
+	if missing(err) {
+		return nil, fmt.Errorf("status of job %s: %w", id, ErrNotRunning)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read job %s: %w", id, plain(err))
+	}
+	s := &Status{ID: id, State: *job.Status, Version: *job.Version}
+	if d, _, err := c.nomad.Jobs().LatestDeployment(id, read(ctx)); err == nil && d != nil {
+		s.Deployment = d.Status
+	}
+	list, _, err := c.nomad.Jobs().Allocations(id, false, read(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("list allocations of job %s: %w", id, plain(err))
+	}
+	for _, a := range list {
+		if a.DesiredStatus != api.AllocDesiredStatusRun && a.ClientStatus != api.AllocClientStatusRunning {
+			continue
+		}
+		out := Allocation{Node: a.NodeName, NodeID: a.NodeID, ID: a.ID, Version: a.JobVersion, State: a.ClientStatus}
+		if a.DeploymentStatus != nil {
+			out.Healthy = a.DeploymentStatus.Healthy
+		}
+		if a.ClientStatus == api.AllocClientStatusRunning {
+			out.Director, err = c.director(ctx, a.ID)
+			if err != nil {
+				out.Error = err.Error()
+			}
+		}
+		s.Allocations = append(s.Allocations, out)
+	}
+	slices.SortFunc(s.Allocations, func(a, b Allocation) int { return cmp.Compare(a.Node, b.Node) })
+	return s, nil
+}
+
+// directorTask is the task of director.nomad.hcl that is the director.
+const directorTask = "director"
+
+// director asks the director in an allocation; nil without an error when the
+// allocation has none.
+func (c *Client) director(ctx context.Context, alloc string) (*Director, error) {
+	out, err := c.order(ctx, alloc, "status", "-json")
+	if errors.Is(err, errNoDirector) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := &Director{}
+	if err := json.Unmarshal([]byte(out), d); err != nil {
+		return nil, fmt.Errorf("read status of the director: %w", err)
+	}
+	return d, nil
+}
+
+var errNoDirector = errors.New("allocation has no director task")
+
+// order runs an edgekeeper command beside the director of an allocation, where
+// its socket is, and returns what it prints.
+func (c *Client) order(ctx context.Context, alloc string, args ...string) (string, error) {
+	a, _, err := c.nomad.Allocations().Info(alloc, read(ctx))
+	if err != nil {
+		return "", fmt.Errorf("read allocation %.8s: %w", alloc, plain(err))
+	}
+	task := findTask(a.Job)
+	if task == nil || a.TaskStates[directorTask] == nil || a.TaskStates[directorTask].State != "running" {
+		return "", errNoDirector
+	}
+	binary, ok := task.Config["command"].(string)
+	if !ok {
+		return "", fmt.Errorf("allocation %.8s: its director task names no command", alloc)
+	}
+	var stdout, stderr bytes.Buffer
+	code, err := c.nomad.Allocations().Exec(ctx, a, directorTask, false, append([]string{binary}, args...),
+		bytes.NewReader(nil), &stdout, &stderr, make(chan api.TerminalSize), read(ctx))
+	if err != nil {
+		return "", fmt.Errorf("run edgekeeper %s on %s: %w", args[0], a.NodeName, plain(err))
+	}
+	if code != 0 {
+		return "", fmt.Errorf("edgekeeper %s on %s: exit code %d: %s", args[0], a.NodeName, code, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+func findTask(j *api.Job) *api.Task {
+	for _, g := range j.TaskGroups {
+		for _, t := range g.Tasks {
+			if t.Name == directorTask {
+				return t
+			}
+		}
+	}
+	return nil
+}
