@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/lab/catalog"
@@ -18,6 +19,10 @@ func init() {
 	scenario.Register(scenario.Scenario{
 		Name: "nomad", Doc: "the three job files bring up a serving site on real Nomad and Consul; a stopped director job hands over",
 		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadSite,
+	})
+	scenario.Register(scenario.Scenario{
+		Name: "upgrade", Doc: "edgekeeper jobs: the jobs are run, the directors upgraded under load with one move of the address, and stopped",
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 10 * time.Minute, Extra: true, Run: upgrade,
 	})
 }
 
@@ -37,9 +42,9 @@ func nomad(t *scenario.T, s *scenario.Site, consul bool, path ...string) *catalo
 	return n
 }
 
-func nomadSite(t *scenario.T) {
+// cluster is a site with Consul and Nomad.
+func cluster(t *scenario.T) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
 	s := t.Site(site.Options{})
-	edgekeeper := t.Binary(scenario.Edgekeeper)
 	c, err := catalog.NewConsul(s.Site, t.Binary(scenario.Consul), filepath.Join(s.Temp(), "consul"))
 	t.OK(err)
 	startConsul(t, c)
@@ -48,7 +53,12 @@ func nomadSite(t *scenario.T) {
 		defer cancel()
 		t.OK(c.StartAgent(ctx, h))
 	}
-	n := nomad(t, s, true)
+	return s, c, nomad(t, s, true)
+}
+
+func nomadSite(t *scenario.T) {
+	s, c, n := cluster(t)
+	edgekeeper := t.Binary(scenario.Edgekeeper)
 	running := func(job string, want int) {
 		took := t.Within(2*time.Minute, job+" runs", func() bool {
 			got, err := n.Running(job)
@@ -87,6 +97,62 @@ func nomadSite(t *scenario.T) {
 	})
 	t.Phase("nomad job stop: nobody holds the address", func() {
 		t.OK(n.StopJob("edgekeeper-director"))
+		s.Nobody(time.Minute)
+	})
+	s.StopLoad()
+	judgeOverlap(t, s, true)
+}
+
+// upgrade does with edgekeeper jobs what nomadSite does with nomad job, and
+// replaces the directors by another version of them: the same program under
+// another name, which Nomad cannot know.
+func upgrade(t *scenario.T) {
+	s, c, n := cluster(t)
+	edgekeeper := t.Binary(scenario.Edgekeeper)
+	newer := filepath.Join(s.Temp(), "edgekeeper-newer")
+	jobs := func(args ...string) string {
+		out, err := s.RunEnv(s.Mgmt(), []string{"NOMAD_ADDR=" + n.Address()}, append([]string{edgekeeper, "jobs"}, args...)...)
+		t.Logf("edgekeeper jobs %s:\n%s", strings.Join(args, " "), out)
+		t.OK(err)
+		return out
+	}
+	director := func(verb, binary string) []string {
+		return []string{verb, "-var", "binary=" + binary, "-var", "vip=" + s.VIP.String(), "-var", "secret=5525", "-var", "consul=" + c.Address(), "director"}
+	}
+	t.Phase("edgekeeper jobs run: web, realserver, director", func() {
+		jobs("run", "-var", "command="+t.Lab(), "-var", `args=["web","-name","$${node.unique.name}"]`, "-var", "address=${meta.site_address}", "-var", "shutdown_delay=2s", "web")
+		jobs("run", "-var", "binary="+edgekeeper, "-var", "vip="+s.VIP.Addr().String(), "realserver")
+		jobs(director("run", edgekeeper)...)
+		s.Holder(time.Minute, "d1")
+		s.WaitWeight(time.Minute, "d1", "w1", 1)
+		s.WaitWeight(time.Minute, "d1", "w2", 1)
+	})
+	s.StartLoad(20)
+	t.Phase("the site serves", func() {
+		s.Served(30*time.Second, "w1", "w2")
+		jobs("status")
+		if out := jobs(director("plan", newer)...); !strings.Contains(out, "edgekeeper-newer") {
+			t.Errorf("the plan does not name the new program:\n%s", out)
+		}
+	})
+	t.Phase("edgekeeper jobs upgrade", func() {
+		_, err := s.Run(s.Mgmt(), "cp", edgekeeper, newer)
+		t.OK(err)
+		before, at := len(s.Sampler.Changes()), time.Now()
+		out := jobs(director("upgrade", newer)...)
+		t.Measure("upgrade", "%s, after %s", strings.TrimSpace(out), time.Since(at).Round(time.Second))
+		s.Served(30*time.Second, "w1", "w2")
+		t.Measure("longest wait of the client", "%s", ms(s.Load.Gap(at, time.Now())))
+		if moves := len(s.Sampler.Changes()) - before; moves != 2 { // one loses it, another gets it
+			t.Errorf("the address moved more than once, or never:\n%s", s.Holders())
+		}
+		s.Holder(time.Second, "d2")
+		if out := jobs(director("plan", newer)...); !strings.Contains(out, "No changes.") {
+			t.Errorf("after the upgrade there is something to change:\n%s", out)
+		}
+	})
+	t.Phase("edgekeeper jobs stop", func() {
+		jobs("stop", "edgekeeper-director")
 		s.Nobody(time.Minute)
 	})
 	s.StopLoad()
