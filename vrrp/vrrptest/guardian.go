@@ -55,8 +55,8 @@ func (s *sim) upTo(d time.Duration) time.Duration { return time.Duration(s.rng.I
 // guardDue does what is due.
 func (s *sim) guardDue(r *router) {
 	g := &r.guard
-	switch { // what falls due together has its turn at the next event
-	case s.now == g.startAt:
+	switch s.now { // what falls due together has its turn at the next event
+	case g.startAt:
 		g.startAt = 0
 		switch {
 		case !r.alive():
@@ -66,7 +66,7 @@ func (s *sim) guardDue(r *router) {
 			g.runs, g.stopped, g.armed, g.queued, g.released = true, false, false, false, false
 			g.tellAt = s.now + s.upTo(guardTell) + 1
 		}
-	case s.now == g.tellAt:
+	case g.tellAt:
 		g.tellAt = 0
 		switch {
 		case !r.alive() || !g.runs || g.orphaned != 0: // the keeper of a new director does not know it
@@ -78,12 +78,13 @@ func (s *sim) guardDue(r *router) {
 				g.obey()
 			}
 		}
-	case s.now == g.resumeAt:
+	case g.resumeAt:
 		g.resumeAt = 0
 		s.guardResume(r)
-	case s.now == g.actAt:
+	case g.actAt:
 		g.actAt = 0
 		s.guardActs(r)
+	default:
 	}
 	g.plan()
 }
