@@ -167,7 +167,12 @@ func (m *Machine) abandon(now time.Time, interval time.Duration) {
 // claiming router answer priority 0 (RFC 9568 section 6.4.3 (g)).
 func (m *Machine) yielded() { m.do(SendAdvert{PriorityResign}) }
 
-// recent is when the last two adverts of a router arrived.
+// recents is how many routers are remembered: more than can take over in the
+// same moment, or one of them would not be awaited.
+const recents = 8
+
+// recent is when the last two adverts of a router arrived, nobody else's between
+// them.
 type recent struct {
 	source       netip.Addr
 	last, before time.Time
@@ -198,7 +203,12 @@ func (m *Machine) observe(now time.Time, ev Received) (r resignation) {
 		return r
 	}
 	if m.recent[0].source != ev.Source {
-		m.recent = [2]recent{{source: ev.Source}, m.recent[0]}
+		i := slices.IndexFunc(m.recent[:], func(x recent) bool { return x.source == ev.Source })
+		if i < 0 {
+			i = len(m.recent) - 1
+		}
+		copy(m.recent[1:i+1], m.recent[:i])
+		m.recent[0] = recent{source: ev.Source}
 	}
 	m.recent[0].before, m.recent[0].last = m.recent[0].last, now
 	return r

@@ -16,17 +16,17 @@ type Machine struct {
 	priority uint8 // effective
 
 	// As backup.
-	interval   time.Duration // the master's; version 3 learns it from adverts
-	down       time.Time     // the master-down timer
-	graced     bool          // this timer was already extended after a late wake-up
-	heard      time.Time     // when down was last restarted by an advert, or Backup entered
-	resigned   bool          // the master sent priority 0
-	graceful   bool          // and holds the addresses until it hears its successor
-	recent     [2]recent     // adverts of the last two routers heard, the last first
-	lower      Received      // last advert refused because its priority is lower
-	lowerAt    time.Time     // when that was heard
-	preemptAt  time.Time     // PreemptDelay ends; zero while no lower master is heard
-	yieldUntil time.Time     // after a handover: any master is accepted until then
+	interval   time.Duration   // the master's; version 3 learns it from adverts
+	down       time.Time       // the master-down timer
+	graced     bool            // this timer was already extended after a late wake-up
+	heard      time.Time       // when down was last restarted by an advert, or Backup entered
+	resigned   bool            // the master sent priority 0
+	graceful   bool            // and holds the addresses until it hears its successor
+	recent     [recents]recent // adverts of the last routers heard, the last first
+	lower      Received        // last advert refused because its priority is lower
+	lowerAt    time.Time       // when that was heard
+	preemptAt  time.Time       // PreemptDelay ends; zero while no lower master is heard
+	yieldUntil time.Time       // after a handover: any master is accepted until then
 
 	// As backup that claims the addresses (claim.go).
 	claimUntil time.Time    // end of the claim; zero: not claiming

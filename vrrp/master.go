@@ -57,8 +57,9 @@ func (m *Machine) accept(now time.Time, ev Received, why Reason) {
 // masterTimeout does what is due: the advert first.
 func (m *Machine) masterTimeout(now time.Time) {
 	if m.handing && due(now, m.advertAt.Add(m.cfg.Interval/4)) {
-		// We asked others to take over and were not there to hear them.
-		until := now.Add(m.hold)
+		// We asked others to take over and were not there to hear them. Whoever
+		// did has had its time since then.
+		until := m.advertAt.Add(m.hold)
 		m.enterBackup(now, m.cfg.Interval, Reason{Cause: CauseLate, After: now.Sub(m.sent)})
 		m.yieldUntil = until
 		return

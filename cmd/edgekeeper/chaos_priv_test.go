@@ -189,6 +189,9 @@ var (
 	guardianKilled = mishap{name: "guardian killed", do: func(c *chaos, m *machine) bool {
 		if pid := m.guardian(); pid != 0 {
 			kill(c.t, pid, syscall.SIGKILL)
+			// Until the director notices, its status shows the dead one, and the
+			// next mishap would meet a director without a guardian.
+			netns.Wait(c.t, c.settle, "the director has noticed", func() bool { return m.guardian() != pid })
 		}
 		return false
 	}}

@@ -94,6 +94,12 @@ func (l *loop) roleChanged(s vrrp.State) {
 
 // sighted judges what the lookout saw.
 func (l *loop) sighted(s Sighting) {
+	if s.Kind == OtherHolder && l.machine.State() == vrrp.Master {
+		// A master that was held up finds in one moment that it was replaced and
+		// what its successor did meanwhile: it steps down first.
+		l.drain()
+		l.step(vrrp.Timeout{})
+	}
 	master := l.machine.State() == vrrp.Master
 	if s.Kind != OtherAuth && s.At.Before(l.entered) {
 		return

@@ -129,10 +129,12 @@ func (s *sim) checkSilent(r *router, why vrrp.Reason) {
 
 // checkResigned: the master died or stopped and priority 0 was said for it. Then
 // its address is off: a guardian takes it off first, and a process that stops
-// does it before anybody's skew has passed, unless it is held up.
+// does it before anybody's skew has passed, unless it is held up. Adverts after
+// that, which r lost or did not take, are of another term: what r heard says
+// nothing about it.
 func (s *sim) checkResigned(r *router, why vrrp.Reason) {
 	for _, old := range s.routers {
-		if old != r && old.source == why.Peer && !old.alive() && old.holds(s.now) && old.guard.kept && !old.guard.runs && !old.resigned && s.settled(r) {
+		if old != r && r.heardSeq[old.id] == old.seq && old.source == why.Peer && !old.alive() && old.holds(s.now) && old.guard.kept && !old.guard.runs && !old.resigned && s.settled(r) {
 			s.violate("%s succeeds %s, which is dead, has resigned and still holds the address", r.name, old.name)
 		}
 	}
