@@ -32,7 +32,7 @@ func TestClaimAwaitsAll(t *testing.T) {
 		if m.State() == Master {
 			t.Fatalf("master after %d of %d have let go", i, others)
 		}
-		m.Step(now.Add(time.Millisecond), Received{Source: peer(i), Priority: PriorityResign, Interval: time.Second})
+		m.Step(now.Add(time.Millisecond), Received{Source: peer(others - 1 - i), Priority: PriorityResign, Interval: time.Second})
 	}
 	if m.State() != Master {
 		t.Errorf("%s after all have let go", m.State())
