@@ -176,8 +176,19 @@ func kill(t *testing.T, pid int, s syscall.Signal) {
 }
 
 func alive(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(b), ") Z ")
+	// The first thread of a killed process can be gone while others still hold
+	// its files and locks.
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		if err == nil && !strings.Contains(string(b), ") Z ") && !strings.Contains(string(b), ") X ") {
+			return true
+		}
+	}
+	return false
 }
 
 // ledger is who held the address when.

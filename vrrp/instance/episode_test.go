@@ -151,6 +151,8 @@ func TestConflict(t *testing.T) {
 		look.say(stale)
 		n.wantActive(t, "seen before we were master")
 		look.say(other)
+		n.wantActive(t, "seen as master a moment ago")
+		n.until(5.3)
 		n.wantActive(t, "seen as master", "address-conflict")
 		x := n.Status().Troubles[0]
 		if x.Address.String() != "192.0.2.100" || x.MAC != "02:00:00:00:00:09" || !strings.Contains(x.Detail, "02:00:00:00:00:09 answered our probe for 192.0.2.100 on eth0") ||
@@ -166,6 +168,10 @@ func TestConflict(t *testing.T) {
 		look.say(other)
 		newRival(t, &l, "192.0.2.9").say(200)
 		n.wantActive(t, "as backup again")
+		n.until(37)
+		if x := n.Status().Troubles[0]; x.Kind != TroubleConflict || x.Count != 1 {
+			t.Errorf("what a better router does right before its advert is heard counts as a conflict: %+v", x)
+		}
 		if look.holding.get() {
 			t.Error("the lookout was not told that we are backup")
 		}

@@ -94,12 +94,6 @@ func (l *loop) roleChanged(s vrrp.State) {
 
 // sighted judges what the lookout saw.
 func (l *loop) sighted(s Sighting) {
-	if s.Kind == OtherHolder && l.machine.State() == vrrp.Master {
-		// A master that was held up finds in one moment that it was replaced and
-		// what its successor did meanwhile: it steps down first.
-		l.drain()
-		l.step(vrrp.Timeout{})
-	}
 	master := l.machine.State() == vrrp.Master
 	if s.Kind != OtherAuth && s.At.Before(l.entered) {
 		return
@@ -107,9 +101,7 @@ func (l *loop) sighted(s Sighting) {
 	switch s.Kind {
 	case OtherHolder:
 		if master {
-			l.sight(troubleKey{kind: TroubleConflict, address: s.Address, mac: s.MAC}, func() string {
-				return fmt.Sprintf("%s %s on %s, and we hold it", s.MAC, verb(s), s.Device)
-			})
+			l.doubt(s)
 			return
 		}
 		if at, here := l.heldHere(s.Address); here && l.masterLives() {
@@ -139,6 +131,52 @@ func (l *loop) sighted(s Sighting) {
 		l.trouble(TroubleAuthType, s.Source, func() string {
 			return fmt.Sprintf("authentication type %s, ours is %s", s.Auth, l.r.cfg.VRRP.Auth.Type)
 		})
+	}
+}
+
+// doubted is another holder of our address, until it is clear whether that is a
+// conflict.
+type doubted struct {
+	Sighting
+	due time.Time
+}
+
+// mostDoubts bounds what is kept of somebody who answers with ever new MACs.
+const mostDoubts = 64
+
+// doubt waits for as long as a claim does. A better router announces the address
+// right after its advert, which comes by another socket; and a master that was
+// held up finds in one moment that it was replaced and what its successor did
+// meanwhile. Neither is a conflict: the master steps down first.
+func (l *loop) doubt(s Sighting) {
+	for _, d := range l.doubts {
+		if d.Address == s.Address && d.MAC == s.MAC {
+			return
+		}
+	}
+	if len(l.doubts) < mostDoubts {
+		l.doubts = append(l.doubts, doubted{s, time.Now().Add(l.r.cfg.VRRP.ClaimWait())})
+	}
+}
+
+// doubtAt is when the first doubt is to be settled.
+func (l *loop) doubtAt() time.Time {
+	if len(l.doubts) == 0 {
+		return time.Time{}
+	}
+	return l.doubts[0].due
+}
+
+// settleDoubts reports the conflicts among the doubts that are due.
+func (l *loop) settleDoubts(now time.Time) {
+	for len(l.doubts) > 0 && !now.Before(l.doubts[0].due) {
+		s := l.doubts[0].Sighting
+		l.doubts = l.doubts[1:]
+		if l.machine.State() == vrrp.Master && !s.At.Before(l.entered) {
+			l.sight(troubleKey{kind: TroubleConflict, address: s.Address, mac: s.MAC}, func() string {
+				return fmt.Sprintf("%s %s on %s, and we hold it", s.MAC, verb(s), s.Device)
+			})
+		}
 	}
 }
 

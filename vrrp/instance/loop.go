@@ -46,6 +46,7 @@ type loop struct {
 	hostAt    time.Time // faultHost is cleared
 	hostBad   time.Time // since when Install and Renew fail; zero: they succeed
 	link      pendingLink
+	doubts    []doubted // the first due first
 	installed bool
 	roles     []Role       // of the present step, not yet given to OnRole
 	waiters   []chan error // callers of Handover
@@ -146,7 +147,7 @@ func (l *loop) ordered() {
 // arm sets the timer to whatever comes first.
 func (l *loop) arm() {
 	next := l.machine.Deadline()
-	for _, t := range []time.Time{l.redialAt, l.hostAt, l.healAt, l.link.at} {
+	for _, t := range []time.Time{l.redialAt, l.hostAt, l.healAt, l.link.at, l.doubtAt()} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -184,6 +185,7 @@ func (l *loop) expired(time.Time) {
 		l.healQuiet(now)
 	}
 	l.linkSettled(now)
+	l.settleDoubts(now)
 }
 
 // drain handles the packets that have arrived.
