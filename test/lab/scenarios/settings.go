@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,14 +75,19 @@ func settings(t *scenario.T) {
 		t.Within(time.Second, "send_redirects on director 1 is what it was", is(d1, before[d1]))
 	})
 
+	began := 0
 	agent := func() *site.Proc {
+		began++
 		p, err := s.Start(web, site.Command{Name: "realserver",
 			Args: []string{t.Binary(scenario.Edgekeeper), "realserver", "-vip", s.VIP.Addr().String()}})
 		t.OK(err)
 		t.Within(slow, "web 1 is prepared", func() bool {
 			ok, err := web.Has("lo", s.VIP.Addr())
 			t.OK(err)
-			return ok && is(web, webSettings)()
+			// What a killed one left looks prepared before this one has begun.
+			log, err := os.ReadFile(p.Log)
+			t.OK(err)
+			return ok && is(web, webSettings)() && strings.Count(string(log), "ready as a real server") == began
 		})
 		return p
 	}
