@@ -60,7 +60,6 @@ func TestNomad(t *testing.T) {
 	t.Run("what is submitted is what nomad job run submits", func(t *testing.T) { sameAsNomad(t, c, cfg.Address) })
 	t.Run("plan, run, status, stop", func(t *testing.T) { lifecycle(t, c) })
 	t.Run("a job that cannot run", func(t *testing.T) { failing(t, c) })
-	t.Run("refused upgrades", func(t *testing.T) { refusedUpgrades(t, c) })
 }
 
 func sameAsNomad(t *testing.T, c *Client, address string) {
@@ -189,26 +188,6 @@ func failing(t *testing.T, c *Client) {
 	err = c.Run(short, parse(t, c, nowhere), false)
 	if err == nil || !strings.Contains(err.Error(), `group "sleeper" finds no node: 1 nodes filtered by ${meta.role} = nobody`) {
 		t.Errorf("a constraint that no node meets: %v", err)
-	}
-	if err := c.Stop(ctx, "sleeper", true, false); err != nil {
-		t.Error(err)
-	}
-}
-
-func refusedUpgrades(t *testing.T, c *Client) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if _, err := c.Upgrade(ctx, parse(t, c, sleeper), UpgradeOptions{}); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("upgrade of what does not run: %v", err)
-	}
-	if _, err := c.Upgrade(ctx, parse(t, c, strings.Replace(sleeper, `type = "system"`, `type = "service"`, 1)), UpgradeOptions{}); err == nil || !strings.Contains(err.Error(), "not a system job") {
-		t.Errorf("upgrade of a service job: %v", err)
-	}
-	if err := c.Run(ctx, parse(t, c, sleeper), false); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Upgrade(ctx, parse(t, c, sleeper, "seconds=2000"), UpgradeOptions{}); err == nil || !strings.Contains(err.Error(), "does not answer (running): no director task runs") {
-		t.Errorf("upgrade of a job without directors: %v", err)
 	}
 	if err := c.Stop(ctx, "sleeper", true, false); err != nil {
 		t.Error(err)

@@ -1,6 +1,5 @@
 // Package jobs holds the Nomad jobs of edgekeeper, as files and embedded in the
-// program, and submits them: plan, run, status, stop, and an upgrade of the
-// directors that moves no address more than once.
+// program, and submits them: plan, run, status, stop.
 //
 // What is submitted is what `nomad job run` would submit of the same file with
 // the same variables: the file is parsed by Nomad itself, through its API.

@@ -21,7 +21,7 @@ func (c *Client) Run(ctx context.Context, j *Job, detach bool) error {
 	if err != nil || detach {
 		return err
 	}
-	return c.await(ctx, j.ID(), version, eval, nil)
+	return c.await(ctx, j.ID(), version, eval)
 }
 
 // register submits a job and returns its version and the evaluation.
@@ -42,12 +42,11 @@ func (c *Client) register(ctx context.Context, j *Job) (version uint64, eval str
 }
 
 // await waits until every allocation that is wanted runs in this version, and
-// the deployment, where Nomad makes one, has succeeded. on limits it to the
-// nodes of these ids; nil means all.
-func (c *Client) await(ctx context.Context, id string, version uint64, eval string, on map[string]bool) error {
+// the deployment, where Nomad makes one, has succeeded.
+func (c *Client) await(ctx context.Context, id string, version uint64, eval string) error {
 	last := ""
 	for {
-		done, state, err := c.look(ctx, id, version, eval, on)
+		done, state, err := c.look(ctx, id, version, eval)
 		if state != last && state != "" {
 			c.sayf("%s: %s", id, state)
 			last = state
@@ -64,7 +63,7 @@ func (c *Client) await(ctx context.Context, id string, version uint64, eval stri
 }
 
 // look is one look at a job on its way.
-func (c *Client) look(ctx context.Context, id string, version uint64, eval string, on map[string]bool) (done bool, state string, err error) {
+func (c *Client) look(ctx context.Context, id string, version uint64, eval string) (done bool, state string, err error) {
 	if eval != "" {
 		e, _, err := c.nomad.Evaluations().Info(eval, read(ctx))
 		switch {
@@ -85,7 +84,7 @@ func (c *Client) look(ctx context.Context, id string, version uint64, eval strin
 	}
 	want, ready := 0, 0
 	for _, a := range list {
-		if a.DesiredStatus != api.AllocDesiredStatusRun || on != nil && !on[a.NodeID] {
+		if a.DesiredStatus != api.AllocDesiredStatusRun {
 			continue
 		}
 		want++
@@ -99,9 +98,6 @@ func (c *Client) look(ctx context.Context, id string, version uint64, eval strin
 	state = fmt.Sprintf("%d of %d run version %d", ready, want, version)
 	if want == 0 || ready < want {
 		return false, state, nil
-	}
-	if on != nil {
-		return true, state, nil
 	}
 	d, _, err := c.nomad.Jobs().LatestDeployment(id, read(ctx))
 	switch {

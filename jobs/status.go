@@ -42,18 +42,6 @@ type Director struct {
 	Version  string   `json:"version"`
 	RouterID string   `json:"router_id"`
 	Routers  []Router `json:"vrrp"`
-	Pools    []struct {
-		Name    string   `json:"name"`
-		Waiting []string `json:"waiting,omitempty"` // queries never answered
-	} `json:"pools"`
-	IPVS struct {
-		InSync bool   `json:"in_sync"`
-		Error  string `json:"error,omitempty"`
-		Sync   *struct {
-			State string `json:"state"`
-			Error string `json:"error,omitempty"`
-		} `json:"connection_sync,omitempty"`
-	} `json:"ipvs"`
 }
 
 // Router is one VRRP instance of a director.
@@ -64,16 +52,6 @@ type Router struct {
 	Master   string `json:"master,omitempty"`
 }
 
-// masters is of how many VRRP instances the director is master.
-func (d *Director) masters() (n int) {
-	for _, r := range d.Routers {
-		if r.State == "MASTER" {
-			n++
-		}
-	}
-	return n
-}
-
 // Roles is the directors' part in words: "VI_1 MASTER 100".
 func (d *Director) Roles() string {
 	var out []string
@@ -81,28 +59,6 @@ func (d *Director) Roles() string {
 		out = append(out, fmt.Sprintf("%s %s %d", r.Name, r.State, r.Priority))
 	}
 	return strings.Join(out, ", ")
-}
-
-// waits says what the director is not ready for yet; empty when it serves or
-// stands by.
-func (d *Director) waits() string {
-	for _, r := range d.Routers {
-		if r.State != "MASTER" && (r.State != "BACKUP" || r.Master == "") {
-			return fmt.Sprintf("%s is %s and has heard no master", r.Name, r.State)
-		}
-	}
-	for _, p := range d.Pools {
-		if len(p.Waiting) > 0 {
-			return fmt.Sprintf("pool %s waits for %s", p.Name, strings.Join(p.Waiting, ", "))
-		}
-	}
-	if len(d.Pools) > 0 && !d.IPVS.InSync {
-		return strings.TrimSuffix("the IPVS table is not loaded: "+d.IPVS.Error, ": ")
-	}
-	if s := d.IPVS.Sync; s != nil && (s.Error != "" || s.State == "off") {
-		return strings.TrimSuffix("the connection-sync daemon is "+s.State+": "+s.Error, ": ")
-	}
-	return ""
 }
 
 // Status reads a job and its running allocations; of directors also what they

@@ -51,13 +51,6 @@ func jobsCommand() *cli.Command {
 					return n.Stop(ctx, c.Args().First(), c.Bool("purge"), c.Bool("detach"))
 				},
 			},
-			{
-				Name: "upgrade", Usage: "replace the directors one by one, the master last and after a handover", ArgsUsage: "director|FILE",
-				Flags: nomadFlags(variableFlags(), jsonFlag(),
-					&cli.DurationFlag{Name: "timeout", Usage: "for each director", Value: 2 * time.Minute, EnvVars: []string{"EDGEKEEPER_TIMEOUT"}},
-					&cli.DurationFlag{Name: "sync-wait", Usage: "how long a replaced director may take to know the connections again", Value: 30 * time.Second, EnvVars: []string{"EDGEKEEPER_SYNC_WAIT"}}),
-				Before: arguments(1, 1), Action: upgradeJob,
-			},
 		},
 	}
 }
@@ -185,25 +178,6 @@ func runJob(c *cli.Context) error {
 	ctx, cancel := limited(c)
 	defer cancel()
 	return n.Run(ctx, j, c.Bool("detach"))
-}
-
-func upgradeJob(c *cli.Context) error {
-	n, j, err := parsed(c)
-	if err != nil {
-		return err
-	}
-	u, err := n.Upgrade(c.Context, j, jobs.UpgradeOptions{StepTime: c.Duration("timeout"), SyncWait: c.Duration("sync-wait")})
-	if err != nil {
-		return err
-	}
-	return output(c, u, func(w io.Writer, u *jobs.Upgrade) error {
-		if len(u.Order) == 0 {
-			_, err := fmt.Fprintf(w, "%s: version %d, nothing to do\n", u.Job, u.Version)
-			return err
-		}
-		_, err := fmt.Fprintf(w, "%s: version %d on %s, %d address moves\n", u.Job, u.Version, strings.Join(u.Order, ", "), u.Moves)
-		return err
-	})
 }
 
 func jobStatus(c *cli.Context) error {
