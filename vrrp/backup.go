@@ -68,16 +68,21 @@ func (m *Machine) masterResigned(now time.Time, ev Received, zero resignation) {
 
 // backupTimeout takes over when the master-down timer has run out.
 //
-// When it ran out longer than an interval ago, we were late, and adverts may
-// lie unread in the socket, or a master may be about to send: we listen for
-// one more interval before we claim the addresses.
+// When it ran out a while ago, we were late, and adverts may lie unread in the
+// socket: we listen for a quarter interval before we take over. When that was
+// longer than an interval ago, they may have been lost too, and a master may be
+// about to send: we listen for one more interval.
 func (m *Machine) backupTimeout(now time.Time) {
 	if !due(now, m.down) {
 		return
 	}
-	if now.Sub(m.down) >= m.interval && !m.graced {
+	if late := now.Sub(m.down); late >= m.interval/4 && !m.graced {
 		m.graced, m.wants = true, false
-		m.down = now.Add(m.interval)
+		listen := m.interval / 4
+		if late >= m.interval {
+			listen = m.interval
+		}
+		m.down = now.Add(listen)
 		return
 	}
 	m.claim(now, m.whyTakeOver(now))

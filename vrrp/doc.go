@@ -131,6 +131,7 @@
 // every second) becomes Backup before it does anything else, and elects again
 // by the normal rules. Together with the lease, which the kernel ends without
 // us, no stopped master keeps or comes back to addresses somebody else has. A
-// backup that finds itself later than an interval listens for one more interval
-// before it takes over.
+// backup that finds itself later than a quarter interval listens for as long
+// before it takes over, and for an interval when it is later than that: adverts
+// may lie unread in the socket.
 package vrrp
