@@ -32,6 +32,20 @@ func (g *armory) Arm(_ netip.Addr, resign []Datagram, _ time.Duration) {
 
 func (g *armory) Disarm() {}
 
+// times is how often the guard was armed.
+func (g *armory) times() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.armed)
+}
+
+// last is what it was armed with last.
+func (g *armory) last() []Datagram {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.armed[len(g.armed)-1]
+}
+
 func (g *armory) take(i int) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -104,7 +118,7 @@ func TestRollout(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 		changes := a.Status().Counters.ToMaster + b.Status().Counters.ToMaster
-		armed := len(g.armed)
+		armed := g.times()
 		set := func(n *node, h *vrrp.HMAC) {
 			t.Helper()
 			if err := n.SetHMAC(h); err != nil {
@@ -134,8 +148,8 @@ func TestRollout(t *testing.T) {
 		if got := a.Status().Counters.ToMaster + b.Status().Counters.ToMaster; got != changes || a.Status().State != vrrp.Master {
 			t.Errorf("%d changes of master", got-changes)
 		}
-		if len(g.armed) < armed+4 {
-			t.Errorf("the guard was armed %d times", len(g.armed)-armed)
+		if n := g.times() - armed; n < 4 {
+			t.Errorf("the guard was armed %d times", n)
 		}
 		// The wrong order, told with its likely cause.
 		if err := a.SetHMAC(&vrrp.HMAC{}); err == nil {

@@ -61,7 +61,7 @@ func TestSetPeers(t *testing.T) {
 		changes, since := n.Status().Counters.ToMaster, n.Status().Since
 		n.SetPeers(addrs("192.0.2.3", "192.0.2.4"), "catalog")
 		want(vrrp.Master, "", "192.0.2.3", "192.0.2.4")
-		if last := g.armed[len(g.armed)-1]; len(last) != 2 || last[1].To != netip.MustParseAddr("192.0.2.4") {
+		if last := g.last(); len(last) != 2 || last[1].To != netip.MustParseAddr("192.0.2.4") {
 			t.Errorf("the guard would tell %v", last)
 		}
 		for _, bad := range [][]netip.Addr{nil, addrs("2001:db8::1"), addrs("192.0.2.4", "192.0.2.4")} {
