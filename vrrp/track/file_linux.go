@@ -23,9 +23,14 @@ import (
 // folder may be a mount that tells no changes, or may be made later.
 const rereadEvery = 5 * time.Second
 
+// emptyFor is how long a file must be empty before that counts: who writes it
+// with `echo 10 > file` empties it first. keepalived waits for the file to be
+// closed (IN_CLOSE_WRITE), which fsnotify does not tell.
+const emptyFor = 100 * time.Millisecond
+
 // File gives the number that a file holds. A file that is not there counts as
-// Missing, an empty one as zero. While its content is no number, the last number
-// stands.
+// Missing, one that stays empty as zero. While its content is no number, the last
+// number stands.
 type File struct {
 	Path    string // absolute. Required.
 	Missing int    // the number while there is no file
@@ -48,6 +53,8 @@ func (f File) Run(ctx context.Context, emit func(Verdict)) error {
 	}
 	slowly := time.NewTicker(cmp.Or(f.every, rereadEvery))
 	defer slowly.Stop()
+	var empty <-chan time.Time // comes when a file that was seen empty has had its time
+	believe := false
 	var watcher *fsnotify.Watcher
 	defer func() {
 		if watcher != nil {
@@ -64,7 +71,13 @@ func (f File) Run(ctx context.Context, emit func(Verdict)) error {
 		if watcher != nil {
 			events, failures = watcher.Events, watcher.Errors
 		}
-		f.read(&out)
+		switch {
+		case !f.read(&out, believe):
+			empty = nil
+		case empty == nil && !believe:
+			empty = time.After(emptyFor)
+		}
+		believe = false
 		select {
 		case <-ctx.Done():
 			return nil
@@ -73,6 +86,8 @@ func (f File) Run(ctx context.Context, emit func(Verdict)) error {
 				_ = watcher.Close()
 				watcher = nil
 			}
+		case <-empty:
+			empty, believe = nil, true
 		case <-failures: // events were lost, so the file is read
 		case <-slowly.C:
 			if watcher != nil && len(watcher.WatchList()) == 0 {
@@ -111,7 +126,9 @@ func (f File) create() error {
 // maxFile is more than any number needs.
 const maxFile = 128
 
-func (f File) read(out *teller) {
+// read tells what the file holds and returns whether that is nothing, which it
+// tells only when the caller says that it can be believed.
+func (f File) read(out *teller, believe bool) (empty bool) {
 	number := func(n int, reason string) {
 		out.tell(Verdict{Result: vrrp.TrackResult{State: vrrp.TrackUp, Numeric: true, Value: n}, Reason: reason})
 	}
@@ -119,23 +136,26 @@ func (f File) read(out *teller) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		number(f.Missing, fmt.Sprintf("the file does not exist, which counts as %d", f.Missing))
-		return
+		return false
 	case err != nil:
 		f.keep(out, err.Error())
-		return
+		return false
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	line = strings.TrimSpace(line)
 	if line == "" {
-		number(0, "the file is empty, which counts as 0")
-		return
+		if believe {
+			number(0, "the file is empty, which counts as 0")
+		}
+		return true
 	}
 	n, err := strconv.Atoi(line)
 	if err != nil {
 		f.keep(out, fmt.Sprintf("the file holds %q, which is no number", line))
-		return
+		return false
 	}
 	number(n, fmt.Sprintf("the file holds %d", n))
+	return false
 }
 
 // keep says why the last number stands; before there is one it is Missing.

@@ -3,6 +3,7 @@ package track
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,6 +67,29 @@ func TestFileWrittenInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := next(t, got); v.Result.Value != 4 {
+		t.Errorf("got %+v", v)
+	}
+}
+
+// TestFileEmptied: a file that is written anew is empty for a moment, which is
+// not told.
+func TestFileEmptied(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "weight")
+	got := follow(t, File{Path: path, Missing: 1, Create: true, every: time.Hour})
+	next(t, got)
+	for n := 2; n < 200; n++ {
+		if err := os.WriteFile(path, []byte(strconv.Itoa(n)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if v := next(t, got); v.Result.Value != n {
+			t.Fatalf("got %+v, want %d", v, n)
+		}
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if v := next(t, got); v.Result.Value != 0 || v.Reason != "the file is empty, which counts as 0" {
 		t.Errorf("got %+v", v)
 	}
 }
