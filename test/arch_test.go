@@ -43,6 +43,7 @@ var rules = []rule{
 	{"lvs/sysctl", []string{"./discovery", "./vrrp", "./cmd", "./lvs/kernel"}, "kernel settings are files, nothing else"},
 	{"vrrp/instance", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket", "./vrrp/vip", "github.com"}, "the runner drives any socket and any host, also simulated ones"},
 	{"vrrp/socket", []string{"./discovery", "./lvs", "./cmd", "./vrrp/vip"}, "the socket carries packets, it has no opinion"},
+	{"vrrp/frame", []string{"./discovery", "./lvs", "./vrrp", "./cmd", "os", "context", "sync", "time"}, "a frame is bytes made of addresses"},
 	{"vrrp/conflict", []string{"./discovery", "./lvs", "./cmd", "./vrrp/vip"}, "looking for other holders moves no address"},
 	{"vrrp/guardian", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "github.com/vishvananda", "github.com/mdlayher"}, "the guardian does what it was told, by nothing but the socket and the addresses"},
 	{"vrrp/track", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "./vrrp/socket", "./vrrp/vip"}, "a tracker says what it sees; it does not know who elects by it"},

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,7 +23,7 @@ const Interface = "eth0"
 // namespace.
 type LAN struct {
 	bridge netlink.Link
-	hosts  int
+	ports  int
 	id     int
 }
 
@@ -51,66 +49,29 @@ func NewLAN(t testing.TB) *LAN {
 
 // Host is one network namespace with the interface eth0 on a LAN.
 type Host struct {
+	Port // of eth0
 	Name string
 	ns   vnetns.NsHandle
-	port string // the other end of eth0, in the test's namespace
 }
 
 // Host adds a host with addresses such as "192.0.2.1/24" or "2001:db8::1/64".
 // Its IPv6 addresses need no duplicate address detection.
 func (l *LAN) Host(t testing.TB, name string, addresses ...string) *Host {
 	t.Helper()
-	l.hosts++
-	h := &Host{Name: name, port: fmt.Sprintf("p%d.%d", l.id, l.hosts)}
+	h := &Host{Name: name}
 	ns, err := newNamespace()
 	must(t, "make namespace", err)
 	h.ns = ns
 	t.Cleanup(func() { _ = ns.Close() })
 
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = h.port
-	peer := fmt.Sprintf("q%d.%d", l.id, l.hosts)
-	must(t, "add veth", netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peer}))
-	inside, err := netlink.LinkByName(peer)
-	must(t, "find veth", err)
-	must(t, "move veth", netlink.LinkSetNsFd(inside, int(ns)))
-	outside, err := netlink.LinkByName(h.port)
-	must(t, "find veth", err)
-	must(t, "join bridge", netlink.LinkSetMaster(outside, l.bridge))
-	must(t, "set port up", netlink.LinkSetUp(outside))
-
 	h.Do(t, func() error {
-		link, err := netlink.LinkByName(peer)
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetName(link, Interface); err != nil {
-			return err
-		}
-		for file, value := range map[string]string{"accept_dad": "0", "addr_gen_mode": "1"} { // only the addresses given
-			_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", Interface, file), []byte(value), 0)
-		}
-		for _, a := range addresses {
-			addr, err := netlink.ParseAddr(a)
-			if err != nil {
-				return err
-			}
-			if addr.IP.To4() == nil {
-				addr.Flags = unix.IFA_F_NODAD
-			}
-			if err := netlink.AddrAdd(link, addr); err != nil {
-				return fmt.Errorf("add %s: %w", a, err)
-			}
-		}
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err
 		}
-		if err := netlink.LinkSetUp(lo); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
+		return netlink.LinkSetUp(lo)
 	})
+	h.Port = l.Join(t, h, Interface, addresses...)
 	return h
 }
 
@@ -119,20 +80,6 @@ func (l *LAN) Host(t testing.TB, name string, addresses ...string) *Host {
 func (h *Host) Do(t testing.TB, f func() error) {
 	t.Helper()
 	must(t, "on host "+h.Name, inNamespace(h.ns, f))
-}
-
-// Cut takes the host's cable out, on the side of the LAN: the host sees the
-// carrier go. Mend puts it back.
-func (h *Host) Cut(t testing.TB) { t.Helper(); h.setPort(t, netlink.LinkSetDown) }
-
-// Mend undoes Cut.
-func (h *Host) Mend(t testing.TB) { t.Helper(); h.setPort(t, netlink.LinkSetUp) }
-
-func (h *Host) setPort(t testing.TB, set func(netlink.Link) error) {
-	t.Helper()
-	link, err := netlink.LinkByName(h.port)
-	must(t, "find port", err)
-	must(t, "set port", set(link))
 }
 
 // Neighbour makes the MAC address of another host known for good, as a static

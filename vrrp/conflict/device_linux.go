@@ -14,6 +14,8 @@ import (
 	"github.com/mdlayher/ndp"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/vrrp/frame"
 )
 
 // How a MAC claimed an address: it ... for the address.
@@ -156,9 +158,9 @@ func (d *device) probe(holding bool) error {
 	}
 	var errs []error
 	for _, ip := range d.addresses {
-		frame, to, err := probeFrame(ip, d.mac)
+		b, to, err := frame.Probe(ip, d.mac)
 		if err == nil {
-			_, err = d.conn.WriteTo(frame, &packet.Addr{HardwareAddr: to})
+			_, err = d.conn.WriteTo(b, &packet.Addr{HardwareAddr: to})
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("probe for %s on %s: %w", ip, d.name, err))

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/frame"
 )
 
 // vmac sends multicast adverts from the virtual MAC address (RFC 9568 section
@@ -51,11 +52,10 @@ func (v *vmac) send(packet []byte, source, to netip.Addr) error {
 	sa := unix.SockaddrLinklayer{Protocol: ethertype(unix.ETH_P_IP), Ifindex: int(req.Uint32()), Halen: 6}
 	if to.Is6() {
 		sa.Protocol = ethertype(unix.ETH_P_IPV6)
-		v.buf = appendIPv6(v.buf[:0], source, to, packet)
+		v.buf = frame.AppendIPv6(v.buf[:0], vrrp.TrafficClass, vrrp.ProtocolVRRP, source, to, packet)
 		packet = v.buf
 	}
-	mac := groupMAC(to)
-	copy(sa.Addr[:], mac[:])
+	copy(sa.Addr[:], frame.GroupMAC(to))
 	if err := unix.Sendto(v.fd, packet, unix.MSG_DONTWAIT, &sa); err != nil {
 		return fmt.Errorf("send from %s: %w", v.name, err)
 	}
@@ -67,25 +67,4 @@ func (v *vmac) close() error { return unix.Close(v.fd) }
 // ethertype gives a protocol in network byte order, as struct sockaddr_ll has it.
 func ethertype(p uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, p))
-}
-
-// groupMAC is the Ethernet address of a multicast group: RFC 1112 section 6.4
-// for IPv4, RFC 2464 section 7 for IPv6.
-func groupMAC(group netip.Addr) vrrp.MAC {
-	if group.Is4() {
-		b := group.As4()
-		return vrrp.MAC{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
-	}
-	b := group.As16()
-	return vrrp.MAC{0x33, 0x33, b[12], b[13], b[14], b[15]}
-}
-
-// appendIPv6 appends an IPv6 datagram that carries a VRRP message.
-func appendIPv6(b []byte, source, to netip.Addr, message []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, 6<<28|vrrp.TrafficClass<<20)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(message)))
-	b = append(b, vrrp.ProtocolVRRP, vrrp.TTL)
-	src, dst := source.As16(), to.As16()
-	b = append(append(b, src[:]...), dst[:]...)
-	return append(b, message...)
 }

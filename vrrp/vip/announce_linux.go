@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -9,17 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mdlayher/arp"
-	"github.com/mdlayher/ethernet"
-	"github.com/mdlayher/ndp"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-)
 
-var (
-	allNodes    = netip.MustParseAddr("ff02::1")
-	allNodesMAC = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
+	"github.com/edgekeeper/edgekeeper/vrrp/frame"
 )
 
 // Announce sends one gratuitous ARP or unsolicited neighbour advertisement for
@@ -57,17 +50,17 @@ func (h *Host) Announce() error {
 
 // announce sends the frame that announces ip at d.
 func announce(ip netip.Addr, d device) error {
-	frame, to, err := frameFor(ip, d)
+	b, to, err := frame.Announcement(ip, d.mac, d.forwarding)
 	if err != nil {
 		return err
 	}
-	return transmit(d, frame, to)
+	return transmit(d, b, to)
 }
 
 // transmit hands one frame to the kernel without waiting: a full transmit queue
 // must not stop adverts, and a deadline would drop the frame whenever this
 // thread gets no processor for so long.
-func transmit(d device, frame []byte, to net.HardwareAddr) error {
+func transmit(d device, b []byte, to net.HardwareAddr) error {
 	raw, err := d.conn.SyscallConn()
 	if err != nil {
 		return err
@@ -77,7 +70,7 @@ func transmit(d device, frame []byte, to net.HardwareAddr) error {
 	var sent error
 	err = raw.Write(func(fd uintptr) bool {
 		for {
-			if sent = unix.Sendto(int(fd), frame, unix.MSG_DONTWAIT, &addr); sent != unix.EINTR {
+			if sent = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, &addr); sent != unix.EINTR {
 				return true
 			}
 		}
@@ -147,52 +140,4 @@ func (all *announcers) device(name string) (device, error) {
 	}
 	forwarding, _ := os.ReadFile(filepath.Join("/proc/sys/net/ipv6/conf", name, "forwarding")) // absent without IPv6
 	return device{index: a.index, conn: a.conn, mac: attrs.HardwareAddr, forwarding: len(forwarding) > 0 && forwarding[0] == '1'}, nil
-}
-
-// frameFor builds the Ethernet frame that announces ip at d.
-func frameFor(ip netip.Addr, d device) ([]byte, net.HardwareAddr, error) {
-	if ip.Is4() {
-		return arpFrame(ip, d.mac)
-	}
-	return ndpFrame(ip, d)
-}
-
-// arpFrame is a gratuitous ARP request.
-func arpFrame(ip netip.Addr, mac net.HardwareAddr) ([]byte, net.HardwareAddr, error) {
-	p, err := arp.NewPacket(arp.OperationRequest, mac, ip, ethernet.Broadcast, ip)
-	if err != nil {
-		return nil, nil, err
-	}
-	payload, err := p.MarshalBinary()
-	if err != nil {
-		return nil, nil, err
-	}
-	f := ethernet.Frame{Destination: ethernet.Broadcast, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: payload}
-	frame, err := f.MarshalBinary()
-	return frame, ethernet.Broadcast, err
-}
-
-// ndpFrame is an unsolicited neighbour advertisement (RFC 4861 section 7.2.6).
-// It goes through the packet socket because an ICMPv6 socket would have to be
-// bound to the virtual address, one for each.
-func ndpFrame(ip netip.Addr, d device) ([]byte, net.HardwareAddr, error) {
-	message, err := ndp.MarshalMessageChecksum(&ndp.NeighborAdvertisement{
-		Router:        d.forwarding,
-		Override:      true,
-		TargetAddress: ip,
-		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: d.mac}},
-	}, ip, allNodes)
-	if err != nil {
-		return nil, nil, err
-	}
-	const hopLimit, icmpv6 = 255, 58
-	payload := append(make([]byte, 0, 40+len(message)), 0x60, 0, 0, 0)
-	payload = binary.BigEndian.AppendUint16(payload, uint16(len(message)))
-	payload = append(payload, icmpv6, hopLimit)
-	src, dst := ip.As16(), allNodes.As16()
-	payload = append(append(payload, src[:]...), dst[:]...)
-	payload = append(payload, message...)
-	f := ethernet.Frame{Destination: allNodesMAC, Source: d.mac, EtherType: ethernet.EtherTypeIPv6, Payload: payload}
-	frame, err := f.MarshalBinary()
-	return frame, allNodesMAC, err
 }

@@ -3,9 +3,11 @@ package vip
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -122,7 +124,7 @@ func TestRequest(t *testing.T) {
 			if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 				t.Skip("the expected bytes are of a little-endian machine")
 			}
-			if want := unhex(t, tt.want); !bytes.Equal(got, want) {
+			if want, err := hex.DecodeString(strings.Join(strings.Fields(tt.want), "")); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("\n got %x\nwant %x", got, want)
 			}
 		})

@@ -9,62 +9,10 @@ import (
 	"net/netip"
 	"syscall"
 
-	"github.com/mdlayher/arp"
-	"github.com/mdlayher/ethernet"
-	"github.com/mdlayher/ndp"
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
-
-// probeFrame is the Ethernet frame that asks who has ip, and where it goes.
-func probeFrame(ip netip.Addr, mac net.HardwareAddr) ([]byte, net.HardwareAddr, error) {
-	if ip.Is4() {
-		return arpProbe(ip, mac)
-	}
-	return nsProbe(ip, mac)
-}
-
-// arpProbe is an ARP probe: sender IP 0.0.0.0, target MAC zero (RFC 5227 section
-// 2.1.1).
-func arpProbe(ip netip.Addr, mac net.HardwareAddr) ([]byte, net.HardwareAddr, error) {
-	p, err := arp.NewPacket(arp.OperationRequest, mac, netip.IPv4Unspecified(), make(net.HardwareAddr, 6), ip)
-	if err != nil {
-		return nil, nil, err
-	}
-	payload, err := p.MarshalBinary()
-	if err != nil {
-		return nil, nil, err
-	}
-	f := ethernet.Frame{Destination: ethernet.Broadcast, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: payload}
-	frame, err := f.MarshalBinary()
-	return frame, ethernet.Broadcast, err
-}
-
-// nsProbe is a neighbour solicitation from the unspecified address to the
-// solicited-node group, without options (RFC 4862 section 5.4.2). The holder
-// answers to all nodes (RFC 4861 section 7.2.4).
-func nsProbe(ip netip.Addr, mac net.HardwareAddr) ([]byte, net.HardwareAddr, error) {
-	group, err := ndp.SolicitedNodeMulticast(ip)
-	if err != nil {
-		return nil, nil, err
-	}
-	src := netip.IPv6Unspecified()
-	message, err := ndp.MarshalMessageChecksum(&ndp.NeighborSolicitation{TargetAddress: ip}, src, group)
-	if err != nil {
-		return nil, nil, err
-	}
-	const hopLimit, icmpv6 = 255, 58
-	payload := append(make([]byte, 0, 40+len(message)), 0x60, 0, 0, 0)
-	payload = binary.BigEndian.AppendUint16(payload, uint16(len(message)))
-	payload = append(payload, icmpv6, hopLimit)
-	s, d := src.As16(), group.As16()
-	payload = append(append(append(payload, s[:]...), d[:]...), message...)
-	to := net.HardwareAddr{0x33, 0x33, d[12], d[13], d[14], d[15]}
-	f := ethernet.Frame{Destination: to, Source: mac, EtherType: ethernet.EtherTypeIPv6, Payload: payload}
-	frame, err := f.MarshalBinary()
-	return frame, to, err
-}
 
 const (
 	accept = 0xffff

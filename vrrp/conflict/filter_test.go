@@ -2,10 +2,8 @@ package conflict
 
 import (
 	"bytes"
-	"encoding/hex"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/mdlayher/arp"
@@ -23,41 +21,6 @@ var (
 	other4 = netip.MustParseAddr("192.0.2.101")
 	other6 = netip.MustParseAddr("2001:db8::101")
 )
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// TestProbeFrames compares with the packets of RFC 5227 and RFC 4862, byte by byte.
-func TestProbeFrames(t *testing.T) {
-	for _, tt := range []struct {
-		ip   netip.Addr
-		want string
-	}{
-		{vip4, `ffffffffffff 020000000001 0806  0001 0800 06 04 0001
-			020000000001 00000000  000000000000 c0000264`},
-		{vip6, `3333ff000100 020000000001 86dd  60000000 0018 3a ff
-			00000000000000000000000000000000 ff0200000000000000000001ff000100
-			87 00 4aef 00000000 20010db8000000000000000000000100`},
-	} {
-		frame, to, err := probeFrame(tt.ip, mac)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := unhex(t, tt.want)
-		if !bytes.HasPrefix(frame, want) || len(bytes.Trim(frame[len(want):], "\x00")) > 0 {
-			t.Errorf("%s\n got %x\nwant %x", tt.ip, frame, want)
-		}
-		if !bytes.Equal(to, want[:6]) {
-			t.Errorf("%s goes to %s", tt.ip, to)
-		}
-	}
-}
 
 // passes runs a filter.
 func passes(t *testing.T, program []bpf.RawInstruction, err error, packet []byte) bool {
