@@ -33,9 +33,10 @@ const (
 	HeldBack                    // should have gone; the mass-removal guard keeps it
 	Kept                        // found in the kernel at start; no source can judge it yet
 	Unusable                    // can never be in this pool as it is registered
+	Standby                     // of a failover datacenter that is not needed now
 )
 
-var serverStateNames = []string{"serving", "entering", "failed", "drained", "leaving", "held", "kept", "unusable"}
+var serverStateNames = []string{"serving", "entering", "failed", "drained", "leaving", "held", "kept", "unusable", "standby"}
 
 // String gives a lower-case word.
 func (s ServerState) String() string { return enumName(serverStateNames, s) }
@@ -184,6 +185,6 @@ func (s *server) settle(spec Spec) {
 	case Failed:
 		s.in, s.effective = spec.OnFailure == DrainOnFailure, 0
 		s.atOnce = spec.OnFailure == RemoveOnFailure
-	case Entering, Leaving, Unusable:
+	case Entering, Leaving, Unusable, Standby:
 	}
 }

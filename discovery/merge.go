@@ -114,6 +114,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	}
 	panicMode(spec, servers, &d)
 	guard(spec, view.Now, before, servers, &d)
+	failOver(spec, servers)
 	for _, s := range servers {
 		s.settle(spec)
 	}
@@ -127,6 +128,7 @@ type server struct {
 	origin   Origin
 	instance Instance // of a catalog server
 	query    Query
+	from     ask     // where in the specification that was asked
 	config   *Server // of a configured server
 	gone     bool    // only remembered: no source lists it any more
 	adopted  bool    // and known from the kernel's table only
@@ -155,10 +157,11 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 		c := &spec.Servers[i]
 		out[c.Addr] = &server{addr: c.Addr, origin: FromConfig, config: c}
 	}
-	for _, sel := range spec.Selectors {
-		known, ok := view.Answers[sel.Query]
+	for _, from := range asks(spec) {
+		sel := spec.Selectors[from.selector]
+		known, ok := view.Answers[from.query]
 		if !ok {
-			d.Waiting = append(d.Waiting, sel.Query)
+			d.Waiting = append(d.Waiting, from.query)
 			continue
 		}
 		for _, inst := range known.Instances {
@@ -173,6 +176,8 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			if s == nil {
 				s = &server{addr: addr}
 				out[addr] = s
+			} else if s.origin == FromCatalog && s.from.tier < from.tier {
+				continue // the datacenter that goes before knows it too
 			} else if s.origin == FromCatalog {
 				// A stale registration must not hide a good one at the same address.
 				d.Warnings = append(d.Warnings, fmt.Sprintf("%s and %s are registered at the same address %s; the one in the better state counts", s.instance.ID, inst.ID, addr))
@@ -182,7 +187,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			}
 			// A configured server that the catalog lists too keeps its configured
 			// weight and gains the catalog's state.
-			s.origin, s.instance, s.query = FromCatalog, inst, sel.Query
+			s.origin, s.instance, s.query, s.from = FromCatalog, inst, from.query, from
 			s.unusable = unusable(spec, addr)
 		}
 	}
@@ -217,16 +222,20 @@ func carries(tags, wanted []string) bool {
 // lists now. As long as a query that could list one has never been answered,
 // nobody can say that it is gone, and it stays as it was.
 func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting bool) {
+	all := asks(spec)
 	for addr, past := range before.Servers {
 		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
 			continue
 		}
 		s := &server{addr: addr, origin: past.Origin, instance: past.instance, query: past.query, gone: true, adopted: past.Adopted}
-		asked := slices.ContainsFunc(spec.Selectors, func(sel Selector) bool { return sel.Query == past.query })
+		i := slices.IndexFunc(all, func(a ask) bool { return a.query == past.query })
+		if i >= 0 {
+			s.from = all[i]
+		}
 		switch {
 		case len(spec.Selectors) == 0, past.Origin == FromConfig && !past.Adopted:
 			s.explicit, s.reason = true, "not in the configuration"
-		case asked && !past.Adopted:
+		case i >= 0 && !past.Adopted:
 			s.reason = "gone from the catalog"
 		case waiting && past.Adopted:
 			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"
@@ -245,13 +254,17 @@ func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, wa
 // anybody would use are healthy, the checks are believed to be wrong and all are used.
 func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
 	var healthy, failed int
+	active := activeTiers(spec, servers)
 	for _, s := range servers {
+		if s.idle(active) {
+			continue
+		}
 		switch s.state {
 		case Serving, HeldBack:
 			healthy++
 		case Failed:
 			failed++
-		case Entering, Drained, Leaving, Kept, Unusable:
+		case Entering, Drained, Leaving, Kept, Unusable, Standby:
 		}
 	}
 	if failed == 0 || float64(healthy) >= spec.PanicThreshold*float64(healthy+failed) {
@@ -259,7 +272,7 @@ func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
 	}
 	d.Panic = true
 	for _, s := range servers {
-		if s.state == Failed {
+		if s.state == Failed && !s.idle(active) {
 			s.state, s.reason = Serving, fmt.Sprintf("panic: %d of %d healthy is below the threshold, so all are used; %s", healthy, healthy+failed, s.reason)
 		}
 	}

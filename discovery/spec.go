@@ -42,6 +42,10 @@ type Selector struct {
 	Query Query
 	Tags  []string // an instance must carry all of them
 	Port  uint16   // replaces the instance's port; 0 keeps it
+
+	// Failover are asked beside Query. The instances of the first of them that
+	// has a serving one are used while Query has none.
+	Failover []Query
 }
 
 // Server is a real server written in the configuration.

@@ -11,6 +11,8 @@ package discovery
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,7 +28,53 @@ type Query struct {
 	Filter     string // Consul: go-bexpr expression evaluated by the server
 	Near       string // Consul: sort by round trip to this node
 	Node       string // Consul, without Service: the checks of this node; each is an Instance with the check's id and its state
+
+	Prepared string        // Consul: name or id of a prepared query for Service, which is executed at intervals
+	Poll     time.Duration // of Prepared, between two executions; nothing else is polled
+	Gateway  Gateway       // Consul: instances of the mesh gateways that serve Service, not its own
+	Tagged   string        // Consul: name of the tagged address that is taken; empty is the ordinary one
+	NodeMeta string        // Consul: Lines of key=value that the instance's node must have
+	Checks   string        // Consul: Lines of the checks that count; empty is all
+	Ignore   string        // Consul: Lines of the checks that do not count
 }
+
+// Lines makes one comparable value of a set of words, in no particular order.
+func Lines(words []string) string {
+	words = slices.Clone(words)
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), "\n")
+}
+
+// Split gives the words that Lines was given, sorted.
+func Split(lines string) []string {
+	if lines == "" {
+		return nil
+	}
+	return strings.Split(lines, "\n")
+}
+
+// Gateway is a kind of gateway of Consul's service mesh.
+type Gateway uint8
+
+// The kinds of gateways.
+const (
+	NoGateway Gateway = iota
+	APIGateway
+	IngressGateway
+	MeshGateway
+	TerminatingGateway
+)
+
+var gatewayNames = []string{"", "api", "ingress", "mesh", "terminating"}
+
+// String gives the value of the gateway argument; nothing for NoGateway.
+func (g Gateway) String() string { return enumName(gatewayNames, g) }
+
+// ParseGateway takes the argument's value; false when it is none.
+func ParseGateway(s string) (Gateway, bool) { return enumParse[Gateway](gatewayNames, s) }
+
+// GatewayNames lists the values of the gateway argument.
+func GatewayNames() []string { return slices.Clone(gatewayNames[1:]) }
 
 // Source names a kind of catalog.
 type Source uint8

@@ -77,7 +77,7 @@ func (s *Source) Run(ctx context.Context, emit func(discovery.Answer)) error {
 			}
 			qctx, stop := context.WithCancel(ctx)
 			running[q] = stop
-			w := s.watch(q, func(a discovery.Answer) {
+			follow := s.follow(q, func(a discovery.Answer) {
 				emitMu.Lock()
 				defer emitMu.Unlock()
 				if qctx.Err() == nil {
@@ -86,7 +86,7 @@ func (s *Source) Run(ctx context.Context, emit func(discovery.Answer)) error {
 			})
 			wg.Go(func() {
 				defer stop()
-				w.run(qctx)
+				follow(qctx)
 			})
 		}
 		select {
@@ -103,10 +103,19 @@ type health struct {
 	warnings  []string
 }
 
+// follow gives what answers q until its context ends.
+func (s *Source) follow(q discovery.Query, emit func(discovery.Answer)) func(context.Context) {
+	if q.Gateway != discovery.NoGateway {
+		return (&gateways{source: s, query: q, emit: emit}).run
+	}
+	return s.watch(q, emit).run
+}
+
 func (s *Source) watch(q discovery.Query, emit func(discovery.Answer)) *watch[health] {
 	log := s.cfg.Log.With("service", q.Service)
 	return &watch[health]{
-		cfg: s.cfg,
+		cfg:   s.cfg,
+		every: q.Poll,
 		read: func(ctx context.Context, opts *api.QueryOptions) (health, *api.QueryMeta, error) {
 			return s.read(ctx, q, opts)
 		},
@@ -126,10 +135,12 @@ func (s *Source) watch(q discovery.Query, emit func(discovery.Answer)) *watch[he
 }
 
 func (s *Source) read(ctx context.Context, q discovery.Query, opts *api.QueryOptions) (health, *api.QueryMeta, error) {
-	opts.Datacenter, opts.Namespace, opts.Partition = q.Datacenter, q.Namespace, q.Partition
-	opts.Peer, opts.Filter, opts.Near = q.Peer, q.Filter, q.Near
-	if q.Node != "" {
+	options(q, opts)
+	switch {
+	case q.Node != "":
 		return s.readNode(ctx, q, opts)
+	case q.Prepared != "":
+		return s.readPrepared(ctx, q, opts)
 	}
 	entries, meta, err := s.cfg.Client.Health().Service(q.Service, "", false, opts)
 	if err != nil {
@@ -143,12 +154,34 @@ func (s *Source) read(ctx context.Context, q discovery.Query, opts *api.QueryOpt
 			return health{}, nil, err
 		}
 	}
+	h, err := healthOf(q, entries)
+	if err != nil {
+		return health{}, nil, fmt.Errorf("read health of service %q: %w", q.Service, err)
+	}
+	return h, meta, nil
+}
+
+// options are what every request about q carries.
+func options(q discovery.Query, opts *api.QueryOptions) {
+	opts.Datacenter, opts.Namespace, opts.Partition = q.Datacenter, q.Namespace, q.Partition
+	opts.Peer, opts.Filter, opts.Near = q.Peer, q.Filter, q.Near
+	for _, pair := range discovery.Split(q.NodeMeta) {
+		if opts.NodeMeta == nil {
+			opts.NodeMeta = map[string]string{}
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		opts.NodeMeta[key] = value
+	}
+}
+
+// healthOf turns the entries of an answer into instances.
+func healthOf(q discovery.Query, entries []*api.ServiceEntry) (health, error) {
 	var h health
 	for _, e := range entries {
 		if e == nil || e.Service == nil || e.Node == nil {
-			return health{}, nil, fmt.Errorf("read health of service %q: %w: entry without node or service", q.Service, ErrMalformed)
+			return health{}, fmt.Errorf("%w: entry without node or service", ErrMalformed)
 		}
-		in, err := instance(e)
+		in, err := instance(q, e)
 		if err != nil {
 			h.warnings = append(h.warnings, line(err.Error()))
 			continue
@@ -159,7 +192,7 @@ func (s *Source) read(ctx context.Context, q discovery.Query, opts *api.QueryOpt
 		slices.SortFunc(h.instances, byNodeAndID)
 	}
 	slices.Sort(h.warnings)
-	return h, meta, nil
+	return h, nil
 }
 
 func byNodeAndID(a, b discovery.Instance) int {
@@ -178,16 +211,15 @@ func (h health) equal(o health, sorted bool) bool {
 }
 
 // instance maps one entry. The error is a sentence about the instance.
-func instance(e *api.ServiceEntry) (discovery.Instance, error) {
-	text := e.Service.Address
-	if text == "" {
-		text = e.Node.Address
+func instance(q discovery.Query, e *api.ServiceEntry) (discovery.Instance, error) {
+	text, port, err := addressOf(e, q.Tagged)
+	if err != nil {
+		return discovery.Instance{}, err
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
 		return discovery.Instance{}, fmt.Errorf("service %q on node %q: address %q is not an IP address", e.Service.ID, e.Node.Node, text)
 	}
-	port := e.Service.Port
 	if port < 0 || port > 65535 {
 		return discovery.Instance{}, fmt.Errorf("service %q on node %q: port %d is out of range", e.Service.ID, e.Node.Node, port)
 	}
@@ -203,44 +235,6 @@ func instance(e *api.ServiceEntry) (discovery.Instance, error) {
 	if in.Weights == (discovery.Weights{}) {
 		in.Weights = discovery.Weights{Passing: 1, Warning: 1} // a catalog entry older than weights
 	}
-	in.State, in.Reason = judge(e.Checks)
+	in.State, in.Reason = judgeSelected(q, e.Checks)
 	return in, nil
-}
-
-// judge gives the worst state of the checks and what made it; of equally bad
-// ones the first by id. It agrees with [api.HealthChecks.AggregatedStatus] but
-// for a status that Consul does not have, which is critical here.
-func judge(checks api.HealthChecks) (discovery.State, string) {
-	state, id, reason := discovery.Passing, "", ""
-	for _, c := range checks {
-		if c == nil {
-			continue
-		}
-		s := checkState(c)
-		if s < state || s == discovery.Passing || (s == state && id <= c.CheckID) {
-			continue
-		}
-		text := line(c.Output)
-		if s == discovery.Maintenance && text == "" {
-			text = line(c.Notes)
-		}
-		state, id, reason = s, c.CheckID, "check "+line(cmp.Or(c.Name, c.CheckID))
-		if text != "" {
-			reason += ": " + text
-		}
-	}
-	return state, reason
-}
-
-func checkState(c *api.HealthCheck) discovery.State {
-	if c.CheckID == api.NodeMaint || strings.HasPrefix(c.CheckID, api.ServiceMaintPrefix) {
-		return discovery.Maintenance
-	}
-	switch c.Status {
-	case api.HealthPassing:
-		return discovery.Passing
-	case api.HealthWarning:
-		return discovery.Warning
-	}
-	return discovery.Critical
 }

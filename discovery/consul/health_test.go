@@ -100,7 +100,7 @@ func TestInstance(t *testing.T) {
 		{"port", entry(func(e *api.ServiceEntry) { e.Service.Port = 70000 }), nil, `service "web-1" on node "n1": port 70000 is out of range`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := instance(c.entry)
+			got, err := instance(discovery.Query{}, c.entry)
 			if c.err != "" {
 				if err == nil || err.Error() != c.err {
 					t.Fatalf("error %v, want %q", err, c.err)

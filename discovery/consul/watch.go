@@ -57,6 +57,7 @@ func (c Config) withDefaults() Config {
 // QueryMeta of the answer, and an error for an answer that cannot be believed.
 type watch[T any] struct {
 	cfg   Config
+	every time.Duration // not 0: Consul does not block for it, so it is asked so often
 	read  func(context.Context, *api.QueryOptions) (T, *api.QueryMeta, error)
 	equal func(a, b T) bool
 	emit  func(v T, index uint64) // content is new, or an error has ended
@@ -105,11 +106,14 @@ func (w *watch[T]) run(ctx context.Context) {
 			} else {
 				index = max(next, 1)
 			}
+			if w.every > 0 {
+				index = 0
+			}
 			if !have || failing != "" || !w.equal(last, v) {
 				last, have, failing = v, true, ""
 				w.emit(v, next)
 			}
-			pause = spacing + rand.N(dither) - time.Since(start)
+			pause = max(spacing, w.every) + rand.N(dither) - time.Since(start)
 		}
 		if !sleep(ctx, pause) {
 			return

@@ -37,6 +37,8 @@ type Stub struct {
 	services map[string]*resource[[]*api.ServiceEntry]
 	keys     map[string]*api.KVPair
 	keyIndex uint64
+	prepared map[string]prepared
+	configs  map[string]*resource[any]
 
 	fault     Fault
 	lag       time.Duration // LastContact of stale reads
@@ -61,6 +63,8 @@ func New() *Stub {
 		services: make(map[string]*resource[[]*api.ServiceEntry]),
 		keys:     make(map[string]*api.KVPair),
 		keyIndex: 10,
+		prepared: make(map[string]prepared),
+		configs:  make(map[string]*resource[any]),
 	}
 }
 
@@ -74,7 +78,8 @@ func (s *Stub) change(f func(index uint64)) {
 	s.changed = make(chan struct{})
 }
 
-// SetService replaces the instances of a service.
+// SetService replaces the instances of a service. Those of "web@dc2" are what
+// web has in datacenter dc2; another datacenter has those of "web".
 func (s *Stub) SetService(name string, entries ...*api.ServiceEntry) {
 	s.change(func(i uint64) {
 		old := s.services[name]
@@ -194,6 +199,9 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		name := strings.TrimPrefix(path, "/v1/health/service/")
 		s.read(w, req, true, func() (any, uint64) {
 			r := s.services[name]
+			if far := s.services[name+"@"+q.Get("dc")]; far != nil {
+				r = far
+			}
 			if r != nil && r.before != nil && s.behind && index == 0 && q.Has("stale") {
 				r = r.before
 			}
@@ -210,6 +218,12 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")), s.keyIndex })
 	case strings.HasPrefix(path, "/v1/kv/"):
 		s.write(w, req, strings.TrimPrefix(path, "/v1/kv/"))
+	case strings.HasPrefix(path, "/v1/query/"):
+		s.execute(w, req)
+	case strings.HasPrefix(path, "/v1/config/"):
+		s.read(w, req, false, func() (any, uint64) { return s.entries(strings.TrimPrefix(path, "/v1/config/")) })
+	case path == "/v1/catalog/services":
+		s.read(w, req, false, func() (any, uint64) { return s.names(q.Get("filter")) })
 	default:
 		http.Error(w, "no such endpoint in this stub", http.StatusNotFound)
 	}

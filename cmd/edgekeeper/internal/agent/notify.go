@@ -197,7 +197,7 @@ func serverWord(s discovery.ServerState) string {
 		return "DRAINED"
 	case discovery.Leaving:
 		return "LEAVING"
-	case discovery.Entering, discovery.Unusable:
+	case discovery.Entering, discovery.Unusable, discovery.Standby:
 	}
 	return ""
 }

@@ -74,7 +74,9 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 		p.Waiting = append(p.Waiting, queryName(q))
 	}
 	for _, sel := range d.Spec.Selectors {
-		p.Stale = p.Stale || a.known[sel.Query].Stale
+		for _, q := range sel.Queries() {
+			p.Stale = p.Stale || a.known[q].Stale
+		}
 	}
 	kernel := have.Table[service.Key]
 	for _, srv := range d.Servers {

@@ -59,7 +59,10 @@ func queryName(q discovery.Query) string {
 	if q.Node != "" {
 		parts = []string{q.Source.String(), "node", q.Node}
 	}
+	words := func(lines string) string { return strings.Join(discovery.Split(lines), ", ") }
 	for _, p := range []struct{ name, value string }{
+		{"prepared query", q.Prepared}, {"gateway", q.Gateway.String()}, {"tagged address", q.Tagged},
+		{"node meta", words(q.NodeMeta)}, {"checks", words(q.Checks)}, {"ignoring", words(q.Ignore)},
 		{"datacenter", q.Datacenter}, {"namespace", q.Namespace}, {"partition", q.Partition},
 		{"peer", q.Peer}, {"filter", q.Filter}, {"near", q.Near},
 	} {
@@ -90,8 +93,10 @@ func queriesOf(cfg *config.Config) []discovery.Query {
 	var out []discovery.Query
 	for _, spec := range cfg.VirtualServers {
 		for _, sel := range spec.Selectors {
-			if !slices.Contains(out, sel.Query) {
-				out = append(out, sel.Query)
+			for _, q := range sel.Queries() {
+				if !slices.Contains(out, q) {
+					out = append(out, q)
+				}
 			}
 		}
 	}

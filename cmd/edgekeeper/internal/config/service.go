@@ -28,11 +28,12 @@ func (c *checker) selectors(b *block, s *discovery.Spec, have sources) []discove
 			Tags:  plain(v.list("tags")),
 			Port:  uint16(v.num("port")),
 		}
+		c.refine(v, &sel)
 		if sel.Port != 0 && s.Service.Addr.IsValid() && sel.Port != s.Service.Port {
 			c.portMismatch(v, v.where("port"), s.Forward, sel.Port, s.Service.Port)
 		}
 		for i, other := range out {
-			if other.Query == sel.Query && other.Port == sel.Port && slices.Equal(other.Tags, sel.Tags) {
+			if slices.Equal(other.Queries(), sel.Queries()) && other.Port == sel.Port && slices.Equal(other.Tags, sel.Tags) {
 				v.addf(v.header, "%s asks the same as the block at %s", v.name(), place(blocks[i].header))
 				break
 			}
@@ -57,7 +58,11 @@ func (c *checker) query(v *block, have sources) discovery.Query {
 		q.Near = v.str("near")
 	}
 	if q.Source == discovery.File && !v.bad("source") && (have.file || have.consul) {
-		for _, name := range consulOnly {
+		only := consulOnly
+		if v.kind == serviceType {
+			only = slices.Concat(only, consulRefined())
+		}
+		for _, name := range only {
 			if v.written(name) {
 				v.addf(v.where(name), "%s is for source \"consul\", %s comes from the file catalog", name, v.name())
 			}

@@ -61,7 +61,7 @@ var virtualServerType = &blockType{
 var serviceType = &blockType{
 	name: "service", label: "the service's name in the catalog",
 	doc: "Takes instances of a service from a catalog into the pool. Several blocks add up.",
-	args: slices.Concat(catalogArgs, []argument{
+	args: slices.Concat(catalogArgs, refineArgs, []argument{
 		{name: "port", kind: number, def: "0", defText: "the instance's own", lo: 1, hi: maxPort, doc: "Port that replaces the instance's."},
 		{name: "near", kind: text, doc: "Consul node from which instances are sorted by round trip; `_agent` for the agent's own."},
 	}),
