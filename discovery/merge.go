@@ -55,6 +55,10 @@ type Past struct {
 	Failed  bool // it was found down, whether it stayed in the table or not
 	Adopted bool // known from the kernel's table only, not from a source
 
+	Live  bool      // it took connections
+	Since time.Time // since then; zero: for long
+	Full  int       // the weight without slow start
+
 	instance Instance
 	query    Query
 }
@@ -79,7 +83,7 @@ const (
 func Adopt(pool lvs.Pool) Memory {
 	m := Memory{Servers: make(map[netip.AddrPort]Past, len(pool.Dests))}
 	for _, d := range pool.Dests {
-		m.Servers[d.Addr] = Past{In: true, Weight: int(d.Weight), Adopted: true}
+		m.Servers[d.Addr] = Past{In: true, Weight: int(d.Weight), Full: int(d.Weight), Live: d.Weight > 0, Adopted: true}
 	}
 	return m
 }
@@ -97,8 +101,10 @@ type Decision struct {
 	Panic      bool   // fewer healthy than panic_threshold: all are used
 	QuorumLost bool
 	Waiting    []Query  // queries that have never been answered
-	Warnings   []string // what is wrong with what the catalogs say
+	Warnings   []string // what is wrong with what the catalogs say, or what has no effect
 	Memory     Memory   // for the next call
+
+	Next time.Time // when time alone makes the decision another one; zero: never
 }
 
 // Merge decides what one virtual server's pool should be. It is a pure function
@@ -118,6 +124,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	for _, s := range servers {
 		s.settle(spec)
 	}
+	slowStart(spec, view.Now, before, servers, &d)
 	d.assemble(spec, view, before, servers)
 	return d
 }
@@ -147,6 +154,11 @@ type server struct {
 	in         bool // ends up in the table …
 	effective  int  // … with this weight
 	atOnce     bool
+
+	panicked bool        // serves because too few are healthy
+	full     int         // effective without slow start
+	since    time.Time   // since when it takes connections; zero: for long
+	slow     *SlowStatus // nil: it has its full weight
 }
 
 // candidates lists the real servers that the configuration and the catalogs
@@ -273,6 +285,7 @@ func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
 	d.Panic = true
 	for _, s := range servers {
 		if s.state == Failed && !s.idle(active) {
+			s.panicked = true
 			s.state, s.reason = Serving, fmt.Sprintf("panic: %d of %d healthy is below the threshold, so all are used; %s", healthy, healthy+failed, s.reason)
 		}
 	}
@@ -308,11 +321,12 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		d.Memory.Servers[addr] = Past{
 			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
 			Adopted: s.adopted, instance: s.instance, query: s.query,
+			Live: s.in && s.effective > 0, Since: s.since, Full: s.full,
 		}
 		if !s.in {
 			continue
 		}
-		live += s.effective
+		live += s.full
 		dests = append(dests, s.dest(spec))
 	}
 
@@ -325,6 +339,10 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		sorry := lvs.Dest{Addr: spec.Sorry.Addr, Weight: uint32(max(spec.Sorry.Weight, 1)), Forward: spec.Sorry.Forward, Tunnel: spec.Tunnel}
 		d.Want.Reasons[sorry.Addr] = fmt.Sprintf("sorry server: quorum lost (weight %d of %d)", live, spec.Quorum)
 		dests = []lvs.Dest{sorry}
+		for addr, past := range d.Memory.Servers {
+			past.Live = false // whoever is there when quorum is regained begins then
+			d.Memory.Servers[addr] = past
+		}
 	}
 	d.Want.Pool = lvs.NewPool(service, dests...)
 }

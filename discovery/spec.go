@@ -35,6 +35,8 @@ type Spec struct {
 	Quorum         int     // total weight that makes the pool usable
 	Hysteresis     int     // dead band around Quorum
 	Sorry          *Server // serves alone while quorum is lost; nil = none
+
+	SlowStart SlowStart
 }
 
 // Selector picks instances from the answer to a query.

@@ -114,7 +114,8 @@ type ServerStatus struct {
 	Weight     int            `json:"weight"`      // in the pool now
 	Configured int            `json:"full_weight"` // when it serves
 	WeightFrom string         `json:"weight_from"`
-	Catalog    string         `json:"catalog,omitempty"` // passing, warning, critical, maintenance, gone
+	SlowStart  *SlowStatus    `json:"slow_start,omitempty"` // nil: it has its full weight
+	Catalog    string         `json:"catalog,omitempty"`    // passing, warning, critical, maintenance, gone
 	Checks     []CheckStatus  `json:"checks,omitempty"`
 }
 
@@ -131,7 +132,7 @@ func (s *server) status(spec Spec, view View) ServerStatus {
 	out := ServerStatus{
 		Addr: s.addr, Service: s.instance.Service, ID: s.instance.ID, Node: s.instance.Node,
 		Source: Static.String(), State: s.state, Reason: s.reason,
-		Weight: s.effective, Configured: s.weight, WeightFrom: s.weightFrom,
+		Weight: s.effective, Configured: s.weight, WeightFrom: s.weightFrom, SlowStart: s.slow,
 	}
 	if s.origin == FromCatalog {
 		out.Source, out.Catalog = s.query.Source.String(), s.instance.State.String()

@@ -71,6 +71,7 @@ type agent struct {
 	targets     []target
 	dirtySince  time.Time // zero: clean
 	settled     *time.Timer
+	stepped     *time.Timer // when time alone changes a pool
 	failure     error
 }
 
@@ -89,8 +90,10 @@ func newAgent(opts Options, st *store) *agent {
 		verdicts:   map[discovery.Check]discovery.Verdict{},
 		memory:     map[string]discovery.Memory{},
 		settled:    time.NewTimer(time.Hour),
+		stepped:    time.NewTimer(time.Hour),
 	}
 	a.settled.Stop()
+	a.stepped.Stop()
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers = &routers{agent: a}
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
@@ -145,6 +148,8 @@ func (a *agent) loop(ctx context.Context) error {
 		case f := <-a.inbox:
 			f()
 		case <-a.settled.C:
+			a.decide()
+		case <-a.stepped.C:
 			a.decide()
 		case <-ctx.Done():
 			return nil
@@ -209,17 +214,25 @@ func (a *agent) decide() {
 	before := a.decisions
 	a.decisions = make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
 	checks := map[discovery.Check]check.Seed{}
+	var next time.Time
 	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
 	for _, spec := range a.cfg.VirtualServers {
 		d := discovery.Merge(spec, view, a.memory[spec.Name])
 		a.decisions = append(a.decisions, d)
 		memory[spec.Name] = d.Memory
 		want.Pools[spec.Service.Key] = d.Want
+		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
+			next = d.Next
+		}
 		for c, seed := range d.Checks {
 			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
 		}
 	}
 	a.memory = memory
+	a.stepped.Stop()
+	if !next.IsZero() {
+		a.stepped.Reset(max(time.Until(next), settleMin))
+	}
 
 	a.checks.Set(checks)
 	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
@@ -273,11 +286,17 @@ func (a *agent) explain(before []discovery.Decision) {
 		}
 		for _, s := range d.Servers {
 			prev, seen := states[s.Addr.String()]
-			if !seen || prev.State != s.State || prev.Weight != s.Weight {
+			if !seen || prev.State != s.State || prev.Weight != s.Weight && !grows(prev, s) {
 				a.event("server", d.Spec.Name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
 			}
 		}
 	}
+}
+
+// grows reports whether a change of weight is a step of a slow start, whose
+// beginning and end are worth a line.
+func grows(was, is discovery.ServerStatus) bool {
+	return was.SlowStart != nil && is.SlowStart != nil && was.Configured == is.Configured
 }
 
 func orElse(s, other string) string {

@@ -29,16 +29,9 @@ func (b *block) convert(a *argument, v cty.Value, expr hclsyntax.Expression) (an
 	case number:
 		return b.number(a, v, at)
 	case ratio:
-		if v.Type() != cty.Number {
-			b.addf(at, "%s must be a number from 0 to 1%s", a.name, unquoted(v))
-			return nil, false
-		}
-		f, _ := v.AsBigFloat().Float64()
-		if f < 0 || f > 1 {
-			b.addf(at, "%s is %s, must be from 0 to 1", a.name, digits(v.AsBigFloat()))
-			return nil, false
-		}
-		return f, true
+		return b.fraction(a, v, at, 0, 1)
+	case factor:
+		return b.fraction(a, v, at, minFactor, maxFactor)
 	case boolean:
 		if v.Type() != cty.Bool {
 			b.addf(at, "%s must be true or false%s", a.name, unquoted(v))
@@ -107,6 +100,19 @@ func (b *block) number(a *argument, v cty.Value, at hcl.Range) (any, bool) {
 		return nil, false
 	}
 	return n, true
+}
+
+func (b *block) fraction(a *argument, v cty.Value, at hcl.Range, lo, hi float64) (any, bool) {
+	if v.Type() != cty.Number {
+		b.addf(at, "%s must be a number from %g to %g%s", a.name, lo, hi, unquoted(v))
+		return nil, false
+	}
+	f, _ := v.AsBigFloat().Float64()
+	if f < lo || f > hi {
+		b.addf(at, "%s is %s, must be from %g to %g", a.name, digits(v.AsBigFloat()), lo, hi)
+		return nil, false
+	}
+	return f, true
 }
 
 func (b *block) duration(a *argument, v cty.Value, at hcl.Range) (any, bool) {

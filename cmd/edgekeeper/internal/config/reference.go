@@ -85,6 +85,9 @@ func (a *argument) typeText() string {
 		if a.kind == ratio {
 			return "number, 0 to 1"
 		}
+		if a.kind == factor {
+			return fmt.Sprintf("number, %g to %g", minFactor, maxFactor)
+		}
 		return kindNames[a.kind]
 	}
 	if a.kind == duration {

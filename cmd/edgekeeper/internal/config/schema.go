@@ -14,13 +14,14 @@ const (
 	secret               // a string that no message repeats
 	number               // a whole number
 	ratio                // a number from 0 to 1
+	factor               // a number from minFactor to maxFactor
 	boolean              // true or false
 	duration             // a string: "250ms"
 	texts                // a list of strings
 )
 
 var kindNames = map[kind]string{
-	text: "string", secret: "string", number: "number", ratio: "number", boolean: "bool", duration: "duration", texts: "list of strings",
+	text: "string", secret: "string", number: "number", ratio: "number", factor: "number", boolean: "bool", duration: "duration", texts: "list of strings",
 }
 
 // argument is one row of the table from which the decoder takes names, types,
@@ -97,7 +98,7 @@ func (a *argument) zero() any {
 	case number:
 		n, _ := strconv.ParseInt(a.def, 10, 64)
 		return n
-	case ratio:
+	case ratio, factor:
 		f, _ := strconv.ParseFloat(a.def, 64)
 		return f
 	case boolean:
@@ -117,4 +118,6 @@ const (
 	maxDelay = 24 * int64(time.Hour) // of anything that a person would wait for
 	maxInt32 = math.MaxInt32
 	maxPort  = math.MaxUint16
+
+	minFactor, maxFactor = 0.1, 10.0
 )

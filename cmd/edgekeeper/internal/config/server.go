@@ -52,6 +52,7 @@ func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
 	c.tunnel(b, &s)
 	s.Selectors = c.selectors(b, &s, have)
 	s.Checks = c.checks(b, &s)
+	s.SlowStart = c.slowStart(b)
 	c.policies(b, &s)
 	return s
 }

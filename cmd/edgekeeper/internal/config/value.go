@@ -29,6 +29,7 @@ func get[T any](b *block, name string) T {
 func (b *block) str(name string) string        { return get[string](b, name) }
 func (b *block) num(name string) int64         { return get[int64](b, name) }
 func (b *block) share(name string) float64     { return get[float64](b, name) }
+func (b *block) factor(name string) float64    { return get[float64](b, name) }
 func (b *block) flag(name string) bool         { return get[bool](b, name) }
 func (b *block) dur(name string) time.Duration { return get[time.Duration](b, name) }
 func (b *block) list(name string) []located    { return get[[]located](b, name) }
