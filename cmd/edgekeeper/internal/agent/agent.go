@@ -173,6 +173,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 // begin starts VRRP and the sources, in the loop.
 func (a *agent) begin(sources sourceSet) {
 	a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
+	a.checkRecall()
 	a.setTrackers(a.cfg.Trackers, vrrp.TrackPending)
 	if err := a.routers.set(a.cfg.Instances, a.cfg.SyncGroups); err != nil {
 		a.fail(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,7 +22,6 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
-	"github.com/edgekeeper/edgekeeper/test/consulstub"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -397,41 +395,6 @@ func TestReloadThatCannotBeCarriedOutIsRefusedWhole(t *testing.T) {
 		s.until("refused: "+c.want, func() bool { return strings.Contains(s.snapshot().Config.Refused, c.want) })
 	}
 	s.table("10.0.0.1:1")
-}
-
-// TestRestartWithASilentConsul starts with a Consul that takes requests and never
-// answers: the kernel's table and the settings of before stay in force.
-func TestRestartWithASilentConsul(t *testing.T) {
-	stub := consulstub.New()
-	web := httptest.NewServer(stub)
-	defer web.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, by its backlog, and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	s := newSite(t)
-	config := func(address string) {
-		s.write("director.hcl", strings.Replace(fmt.Sprintf(base, s.dir, "keep", 80, `service "web" {}`), "file_catalog {", fmt.Sprintf("consul { address = %q }\nfile_catalog {", address), 1))
-	}
-	config(web.Listener.Addr().String())
-	stub.SetService("web", consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80), consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80))
-	stub.SetKey("edgekeeper/weight/web/web-2", "0")
-	s.start()
-	s.table("10.0.0.1:1 10.0.0.2:0")
-	s.stop()
-	s.kernel.Ops()
-
-	config(silent.Addr().String())
-	s.start()
-	s.until("the last known good state is in use", func() bool {
-		snap := s.snapshot()
-		return len(snap.Pools) == 1 && snap.Pools[0].Stale && len(snap.Pools[0].Servers) == 2 && snap.IPVS.Adopted.Servers == 2
-	})
-	if ops := s.kernel.Ops(); len(ops) > 0 {
-		t.Errorf("%d ops: %v", len(ops), ops)
-	}
-	s.table("10.0.0.1:1 10.0.0.2:0")
 }
 
 func TestFloatingAddressNeedsNoIPVS(t *testing.T) {

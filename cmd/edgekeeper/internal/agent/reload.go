@@ -67,6 +67,10 @@ func (a *agent) take(cfg *config.Config) error {
 		a.watch()
 	} else {
 		a.stopSources()
+		if catalogsOf(old) != catalogsOf(cfg) {
+			a.checkRecall()
+			a.otherCatalogs()
+		}
 		a.startSources(next)
 	}
 	a.routers.findPeers()

@@ -94,6 +94,7 @@ type Consul struct {
 	Partition     string
 	KVPrefix      string // without slashes at its ends
 	MaxStale      time.Duration
+	MaxStaleStart time.Duration // age up to which a start without Consul uses what was known
 }
 
 // FileCatalog is a folder of Consul service-definition files.

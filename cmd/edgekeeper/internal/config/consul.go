@@ -34,6 +34,7 @@ func (c *checker) consul() *Consul {
 		Partition:     or("partition", "CONSUL_PARTITION"),
 		KVPrefix:      strings.Trim(b.str("kv_prefix"), "/"),
 		MaxStale:      b.dur("max_stale"),
+		MaxStaleStart: b.dur("max_stale_start"),
 	}
 	if out.KVPrefix == "" {
 		b.addf(b.where("kv_prefix"), "kv_prefix is the root of the KV store; name a folder of it")

@@ -29,13 +29,13 @@ func TestConsulFromEnvironment(t *testing.T) {
 		{name: "neither block nor address", env: map[string]string{"CONSUL_HTTP_TOKEN": "x"}},
 		{
 			name: "block alone", text: `consul {}`,
-			want: &Consul{Address: "127.0.0.1:8500", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second},
+			want: &Consul{Address: "127.0.0.1:8500", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour},
 		},
 		{
 			name: "environment alone", env: all,
 			want: &Consul{
 				Address: "consul.example.com:8500", Token: NewSecret("token from environment"), CACert: "ca.pem", ClientCert: "cert.pem", ClientKey: "key.pem",
-				TLSServerName: "server.dc1.consul", Namespace: "ns", Partition: "part", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second,
+				TLSServerName: "server.dc1.consul", Namespace: "ns", Partition: "part", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour,
 			},
 		},
 		{
@@ -47,18 +47,18 @@ func TestConsulFromEnvironment(t *testing.T) {
 }`,
 			want: &Consul{
 				Address: "127.0.0.1:8501", TokenFile: "/secrets/token", CACert: "ca.pem", ClientCert: "cert.pem", ClientKey: "key.pem",
-				TLSServerName: "server.dc1.consul", Namespace: "other", Partition: "part", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second,
+				TLSServerName: "server.dc1.consul", Namespace: "other", Partition: "part", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour,
 			},
 		},
 		{
 			name: "a token file goes before a token", text: `consul {}`,
 			env:  map[string]string{"CONSUL_HTTP_TOKEN": "x", "CONSUL_HTTP_TOKEN_FILE": "/secrets/token"},
-			want: &Consul{Address: "127.0.0.1:8500", TokenFile: "/secrets/token", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second},
+			want: &Consul{Address: "127.0.0.1:8500", TokenFile: "/secrets/token", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour},
 		},
 		{
 			name: "TLS asked for apart from the address",
 			env:  map[string]string{"CONSUL_HTTP_ADDR": "consul.example.com:8501", "CONSUL_HTTP_SSL": "true"},
-			want: &Consul{Address: "https://consul.example.com:8501", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second},
+			want: &Consul{Address: "https://consul.example.com:8501", KVPrefix: "edgekeeper", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour},
 		},
 		{
 			name: "socket, prefix with slashes",
@@ -66,7 +66,7 @@ func TestConsulFromEnvironment(t *testing.T) {
 			text: `consul {
   kv_prefix = "/edge/west/"
 }`,
-			want: &Consul{Address: "unix:///run/consul.sock", KVPrefix: "edge/west", MaxStale: 10 * time.Second},
+			want: &Consul{Address: "unix:///run/consul.sock", KVPrefix: "edge/west", MaxStale: 10 * time.Second, MaxStaleStart: 168 * time.Hour},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

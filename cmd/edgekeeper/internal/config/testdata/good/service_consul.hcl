@@ -1,5 +1,7 @@
 # Everything that Consul can be asked of a service.
-consul {}
+consul {
+  max_stale_start = "1h"
+}
 virtual_server "web" {
   address = "10.0.0.100:80"
   service "web" {
