@@ -9,6 +9,7 @@ import (
 type opinion struct {
 	kind   opinionKind
 	reason string
+	assume Health // of pending: what the check is taken to say meanwhile; Pending: nothing
 }
 
 type opinionKind uint8
@@ -58,7 +59,7 @@ func (s *server) judge(spec Spec, view View, past Past) {
 		}
 		return
 	case s.gone:
-		s.catalog = opinion{bad, s.reason}
+		s.catalog = opinion{kind: bad, reason: s.reason}
 		s.state = Leaving
 		return
 	case s.unusable != "":
@@ -82,34 +83,60 @@ func catalogOpinion(s *server) opinion {
 		text += ": " + s.instance.Reason
 	}
 	if s.instance.State >= Critical {
-		return opinion{bad, text}
+		return opinion{kind: bad, reason: text}
 	}
-	return opinion{good, text}
+	return opinion{kind: good, reason: text}
 }
 
 // nativeOpinion takes the worst of a real server's native checks.
 func nativeOpinion(spec Spec, view View, addr netip.AddrPort) opinion {
 	out := opinion{kind: silent}
+	waiting := 0
 	for _, c := range spec.Checks {
-		v := view.Verdicts[c.against(addr)]
+		v := view.Verdicts[c.For(addr)]
 		text := fmt.Sprintf("%s check: %s", c.Type, v.Reason)
 		switch v.Health {
 		case Down:
-			return opinion{bad, text}
+			return opinion{kind: bad, reason: text}
 		case Pending:
-			out = opinion{pending, fmt.Sprintf("%s check has not answered yet", c.Type)}
+			reason := fmt.Sprintf("%s check has not answered yet", c.Type)
+			if v.Blocked != "" {
+				reason = fmt.Sprintf("%s check cannot be made: %s", c.Type, v.Blocked)
+			}
+			assume := c.Initial
+			if waiting > 0 {
+				assume = together(out.assume, assume)
+			}
+			out = opinion{pending, reason, assume}
+			waiting++
 		case Up:
 			if out.kind == silent {
-				out = opinion{good, text}
+				out = opinion{kind: good, reason: text}
+			}
+			for _, also := range []string{v.Warning, v.Blocked} {
+				if also != "" && out.kind == good {
+					out.reason += "; " + also
+				}
 			}
 		}
 	}
 	return out
 }
 
+// together is what two checks are taken to say at the start: up when both are.
+func together(a, b Health) Health {
+	switch {
+	case a == Down || b == Down:
+		return Down
+	case a == Up && b == Up:
+		return Up
+	}
+	return Pending
+}
+
 // verdict merges the two opinions. A native check that has not answered yet is
 // seeded by what is known: a server that was found down before stays down until
-// it answers; else the catalog's word is taken; one that nobody vouches for
+// it answers; else the check's Initial is taken, or the catalog's word; one that nobody vouches for
 // stays as it is in the kernel's table, or enters the pool only with its first
 // verdict (keepalived's alpha).
 func verdict(policy Policy, catalog, native opinion, past Past) (ServerState, string) {
@@ -117,9 +144,13 @@ func verdict(policy Policy, catalog, native opinion, past Past) (ServerState, st
 		wasDown := past.Failed || past.Adopted && past.In && past.Weight == 0
 		switch {
 		case wasDown && policy != ConsulOnly:
-			native = opinion{bad, "down as before; " + native.reason}
+			native = opinion{kind: bad, reason: "down as before; " + native.reason}
+		case native.assume == Up:
+			native = opinion{kind: good, reason: "taken as up; " + native.reason}
+		case native.assume == Down && !(past.In && past.Weight > 0):
+			native = opinion{kind: bad, reason: "taken as down; " + native.reason}
 		case catalog.kind != silent:
-			native = opinion{catalog.kind, catalog.reason}
+			native = opinion{kind: catalog.kind, reason: catalog.reason}
 		case past.In && past.Weight > 0:
 			return Serving, "serving as before; " + native.reason
 		default:

@@ -116,7 +116,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	remembered(spec, before, servers, len(d.Waiting) > 0)
 	for _, s := range servers {
 		s.judge(spec, view, before.Servers[s.addr])
-		s.weigh(spec, view.Overrides)
+		s.weigh(spec, view)
 	}
 	panicMode(spec, servers, &d)
 	guard(spec, view.Now, before, servers, &d)
@@ -312,7 +312,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		d.Want.Reasons[addr] = s.reason
 		for _, c := range spec.Checks {
 			if s.unusable == "" {
-				d.Checks[c.against(addr)] = s.seed()
+				d.Checks[c.For(addr)] = s.seed()
 			}
 		}
 		if s.atOnce {
@@ -376,16 +376,6 @@ func (s *server) dest(spec Spec) lvs.Dest {
 		d.Tunnel = spec.Tunnel
 	}
 	return d
-}
-
-// against returns the check of one real server: the port of the definition, or
-// the real server's own.
-func (c CheckSpec) against(addr netip.AddrPort) Check {
-	port := addr.Port()
-	if c.Port != 0 {
-		port = c.Port
-	}
-	return Check{Spec: c, Target: netip.AddrPortFrom(addr.Addr(), port)}
 }
 
 func sortedAddrs(m map[netip.AddrPort]*server) []netip.AddrPort {

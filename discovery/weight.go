@@ -24,15 +24,19 @@ func (s *server) names() []string {
 	return append(out, s.addr.Addr().String())
 }
 
-// weigh finds the weight that the server has when it serves (KV > service meta >
-// the service's own weights > the configuration) and applies the operator's drains.
-func (s *server) weigh(spec Spec, o Overrides) {
+// weigh finds the weight that the server has when it serves (KV > what a check
+// says > service meta > the service's own weights > the configuration) and applies the operator's drains.
+func (s *server) weigh(spec Spec, view View) {
+	o := view.Overrides
 	s.weight, s.weightFrom = s.catalogWeight(spec)
 	for _, n := range s.names() {
 		if w, ok := o.Weights[Target{spec.Name, n}]; ok {
 			s.weight, s.weightFrom, s.fromKV = w.Value, "kv "+w.Key, true
 			break
 		}
+	}
+	if !s.fromKV {
+		s.heed(spec, view)
 	}
 	if s.state == Unusable || s.state == Leaving && s.explicit {
 		return
@@ -125,7 +129,9 @@ type CheckStatus struct {
 	Target  string  `json:"target"`
 	Health  Health  `json:"health"`
 	Reason  string  `json:"reason,omitempty"`
-	Seconds float64 `json:"seconds"` // the last attempt took
+	Warning string  `json:"warning,omitempty"` // of a target that is up
+	Blocked string  `json:"blocked,omitempty"` // why attempts cannot be made on this host
+	Seconds float64 `json:"seconds"`           // the last attempt took
 }
 
 func (s *server) status(spec Spec, view View) ServerStatus {
@@ -141,10 +147,11 @@ func (s *server) status(spec Spec, view View) ServerStatus {
 		}
 	}
 	for _, c := range spec.Checks {
-		check := c.against(s.addr)
+		check := c.For(s.addr)
 		v := view.Verdicts[check]
 		out.Checks = append(out.Checks, CheckStatus{
-			Type: c.Type.String(), Target: check.Target.String(), Health: v.Health, Reason: v.Reason, Seconds: v.Took.Seconds(),
+			Type: c.Type.String(), Target: check.Target.String(), Health: v.Health, Reason: v.Reason,
+			Warning: v.Warning, Blocked: v.Blocked, Seconds: v.Took.Seconds(),
 		})
 	}
 	return out

@@ -21,7 +21,7 @@ func BenchmarkSchedulerPass(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			s := NewScheduler(Config{New: func(discovery.Check) (Probe, error) {
-				return func(context.Context) error { return nil }, nil
+				return func(context.Context) (Note, error) { return Note{}, nil }, nil
 			}})
 			r := &runner{
 				Scheduler: s, ctx: b.Context(), emit: func(discovery.Check, discovery.Verdict) {},
@@ -81,16 +81,16 @@ func BenchmarkProbe(b *testing.B) {
 	target := l.Addr().(*net.TCPAddr).AddrPort()
 	for _, spec := range []discovery.CheckSpec{
 		{Type: discovery.TCP},
-		{Type: discovery.HTTP, Method: "GET", Path: "/", StatusLow: 200, StatusHigh: 299},
+		{Type: discovery.HTTP, HTTP: discovery.HTTPSpec{Method: "GET", Path: "/", Status: success}},
 	} {
 		b.Run(spec.Type.String(), func(b *testing.B) {
-			p, err := New(discovery.Check{Spec: spec, Target: target})
+			p, err := New(spec.For(target))
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := p(b.Context()); err != nil {
+				if _, err := p(b.Context()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,8 +2,9 @@
 //
 // A [Scheduler] is given the set of checks that should run and emits a
 // [discovery.Verdict] for each when its first verdict is known, and again when
-// health or reason change. What a probe does is a [Probe], a function that
-// returns nil for a healthy target; how many results make a verdict is [Rise],
+// health, reason, warning or advice change. What a probe does is a [Probe], a
+// function that returns no error for a healthy target; a [Maker] has one for
+// each kind of check. How many results make a verdict is [Rise],
 // a value without a clock. The scheduler has one heap of due times and one
 // goroutine for each attempt that is under way, so its size follows what is in
 // flight and not the number of checks.
@@ -21,7 +22,10 @@
 //
 // An attempt that could not be made for want of something here (file
 // descriptors, memory, local ports) counts neither way; it is made again after
-// RetryDelay. So is, once, an attempt that ended far later than its timeout: the
+// RetryDelay, and the verdict says why it is blocked. The same goes for what the
+// definition needs here and cannot have: a mark without CAP_NET_ADMIN, a source
+// address that this host does not have, a certificate file that cannot be read.
+// So is, once, an attempt that ended far later than its timeout: the
 // process did not run in between, and the answer may have been waiting.
 //
 // # Closing

@@ -17,15 +17,31 @@ import (
 
 // Failures that probes of this package find themselves.
 var (
-	errBody   = errors.New("body does not match")
-	errLong   = errors.New("the answer's header is too long")
-	errClosed = errors.New("connection closed without an answer")
+	errBody    = errors.New("body does not match")
+	errBodyNot = errors.New("body matches what it must not")
+	errDigest  = errors.New("digest of the body does not match")
+	errMatch   = errors.New("the answer does not match")
+	errLong    = errors.New("the answer's header is too long")
+	errClosed  = errors.New("connection closed without an answer")
+	errNoHTTP2 = errors.New("the server does not speak HTTP/2")
 )
 
 // statusError is a status outside the accepted range.
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// localError is an attempt that could not be made because of something on this
+// host, so that it says nothing about the target.
+type localError struct {
+	what string
+	err  error
+}
+
+func (e *localError) Error() string { return e.what + ": " + e.err.Error() }
+func (e *localError) Unwrap() error { return e.err }
+
+func isErrno(err error, n syscall.Errno) bool { return errors.Is(err, n) }
 
 // panicError is a probe that panicked.
 type panicError struct{ value any }
@@ -42,6 +58,10 @@ func timedOut(err error) bool {
 // ours reports whether an attempt failed for want of something on this host, so
 // that it says nothing about the target.
 func ours(err error) bool {
+	var local *localError
+	if errors.As(err, &local) {
+		return true
+	}
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, e) {
 			return true
@@ -53,6 +73,10 @@ func ours(err error) bool {
 // reason gives a failure as a few words that stay the same while the trouble
 // does.
 func reason(err error, timeout time.Duration) string {
+	var local *localError
+	if errors.As(err, &local) {
+		return printable(local.Error())
+	}
 	if timedOut(err) {
 		return "timeout after " + timeout.String()
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"container/heap"
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type result struct {
 	e     *entry
 	start time.Time
 	took  time.Duration
+	note  Note
 	err   error
 }
 
@@ -115,9 +117,10 @@ func (r *runner) apply() {
 		}
 		probe, err := r.cfg.New(c)
 		if err != nil {
-			probe = func(context.Context) error { return err }
+			probe = func(context.Context) (Note, error) { return Note{}, err }
 		}
-		e := &entry{check: c, probe: probe, rise: NewRise(c.Spec.Retries, c.Spec.Rise, seed), due: now}
+		spec := c.Spec()
+		e := &entry{check: c, probe: probe, rise: NewRise(spec.Retries, spec.Rise, seed), due: now}
 		r.entries[c] = e
 		heap.Push(&r.heap, e)
 	}
@@ -127,7 +130,7 @@ func (r *runner) apply() {
 func (r *runner) start(now time.Time) {
 	for len(r.heap) > 0 && !r.heap[0].due.After(now) {
 		e := r.heap[0]
-		if late := now.Sub(e.due); e.begun && !e.delayed && late > max(e.check.Spec.Interval, time.Second) {
+		if late := now.Sub(e.due); e.begun && !e.delayed && late > max(e.check.Spec().Interval, time.Second) {
 			// The process was stopped; so were all other checks.
 			e.delayed = true
 			e.due = now.Add(r.spread(e.check))
@@ -161,22 +164,22 @@ func (r *runner) start(now time.Time) {
 }
 
 func (r *runner) attempt(e *entry) {
-	ctx, cancel := context.WithTimeout(r.ctx, e.check.Spec.Timeout)
+	ctx, cancel := context.WithTimeout(r.ctx, e.check.Spec().Timeout)
 	e.cancel, e.delayed = cancel, false
 	r.flying++
 	start := time.Now()
 	probe := e.probe
 	r.wg.Go(func() {
 		defer cancel()
-		err := guarded(ctx, probe)
-		r.results <- result{e, start, time.Since(start), err}
+		note, err := guarded(ctx, probe)
+		r.results <- result{e, start, time.Since(start), note, err}
 	})
 }
 
-func guarded(ctx context.Context, probe Probe) (err error) {
+func guarded(ctx context.Context, probe Probe) (note Note, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicError{v}
+			note, err = Note{}, &panicError{v}
 		}
 	}()
 	return probe(ctx)
@@ -185,7 +188,7 @@ func guarded(ctx context.Context, probe Probe) (err error) {
 // finish takes the result of an attempt and says when the next one is.
 func (r *runner) finish(res result) {
 	r.flying--
-	e, spec := res.e, res.e.check.Spec
+	e, spec := res.e, res.e.check.Spec()
 	e.cancel = nil
 	if e.removed || r.ctx.Err() != nil {
 		return
@@ -194,7 +197,7 @@ func (r *runner) finish(res result) {
 	end := res.start.Add(res.took)
 	switch {
 	case res.err != nil && ours(res.err):
-		r.cfg.Log.Warn("check could not be made", "target", e.check.Target, "type", spec.Type, "error", res.err)
+		r.blocked(e, res)
 		e.due = end.Add(max(spec.RetryDelay, 100*time.Millisecond))
 		r.count(false, true)
 	case res.err != nil && timedOut(res.err) && res.took > spec.Timeout+tooLate && !e.void:
@@ -205,7 +208,7 @@ func (r *runner) finish(res result) {
 		e.void = false
 		retry := e.rise.Observe(res.err == nil)
 		r.count(res.err != nil, false)
-		r.judge(e, res)
+		r.judge(e, spec, res)
 		switch {
 		case retry:
 			e.due = end.Add(spec.RetryDelay)
@@ -213,7 +216,7 @@ func (r *runner) finish(res result) {
 			e.paced = true
 			e.due = res.start.Add(r.spread(e.check))
 		default:
-			e.due = res.start.Add(max(spec.Interval, shortest))
+			e.due = res.start.Add(max(spec.Interval, shortest) + jitter(spec.Jitter))
 		}
 	}
 	if e.due.Before(end) {
@@ -223,39 +226,75 @@ func (r *runner) finish(res result) {
 }
 
 // judge emits the verdict where it is a new one.
-func (r *runner) judge(e *entry, res result) {
+func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	health := e.rise.Health()
 	if health == discovery.Pending {
 		return
 	}
-	var v discovery.Verdict
-	if e.verdict != nil {
-		v = *e.verdict
-	}
-	v.Took = res.took
-	news := false
+	was := e.known()
+	v := was
+	v.Took, v.Blocked = res.took, ""
 	switch {
 	case health != v.Health:
-		v.Health, v.Since, news = health, res.start.Add(res.took), true
+		v.Health, v.Since = health, res.start.Add(res.took)
 		v.Reason = "ok"
 		if res.err != nil {
-			v.Reason = reason(res.err, e.check.Spec.Timeout)
+			v.Reason = reason(res.err, spec.Timeout)
 		}
 	case health == discovery.Down && res.err != nil:
-		if why := reason(res.err, e.check.Spec.Timeout); why != v.Reason {
-			v.Reason, news = why, true
-		}
+		v.Reason = reason(res.err, spec.Timeout)
 	}
+	switch {
+	case health == discovery.Down:
+		v.Warning, v.Weight = "", discovery.WeightAdvice{}
+	case res.err == nil:
+		v.Warning, v.Weight = res.note.Warning, res.note.Weight
+	}
+	r.keep(e, v)
+	was.Took = v.Took
+	if v != was {
+		r.emit(e.check, v)
+	}
+}
+
+// blocked says why an attempt could not be made. The verdict stands.
+func (r *runner) blocked(e *entry, res result) {
+	v := e.known()
+	why := reason(res.err, 0)
+	if v.Blocked == why {
+		return
+	}
+	v.Blocked = why
+	r.cfg.Log.Warn("check cannot be made", "target", e.check.Target, "type", e.check.Spec().Type, "error", res.err)
+	r.keep(e, v)
+	r.emit(e.check, v)
+}
+
+// known is the entry's verdict up to now.
+func (e *entry) known() discovery.Verdict {
+	if e.verdict == nil {
+		return discovery.Verdict{}
+	}
+	return *e.verdict
+}
+
+// keep lets Verdicts see one.
+func (r *runner) keep(e *entry, v discovery.Verdict) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if e.verdict == nil {
 		e.verdict = new(discovery.Verdict)
 		r.verdicts[e.check] = e.verdict
 	}
 	*e.verdict = v
-	r.mu.Unlock()
-	if news {
-		r.emit(e.check, v)
+}
+
+// jitter gives a time from 0 to most.
+func jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
 	}
+	return rand.N(most + 1)
 }
 
 func (r *runner) count(failed, void bool) {

@@ -18,7 +18,7 @@ type Config struct {
 	// N silent targets need N×Timeout/Interval places.
 	MaxInFlight int
 
-	// New makes probes; nil means [New].
+	// New makes probes; nil means New of a [Maker].
 	New func(discovery.Check) (Probe, error)
 
 	Log *slog.Logger // nil discards
@@ -57,7 +57,7 @@ func NewScheduler(cfg Config) *Scheduler {
 		cfg.MaxInFlight = 4096
 	}
 	if cfg.New == nil {
-		cfg.New = New
+		cfg.New = new(Maker).New
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -130,5 +130,5 @@ func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discover
 // process, so that two directors do not probe in step.
 func (s *Scheduler) spread(c discovery.Check) time.Duration {
 	h := maphash.Comparable(s.hash, c)
-	return time.Duration(float64(c.Spec.Interval) * (float64(h>>11) / (1 << 53)))
+	return time.Duration(float64(c.Spec().Interval) * (float64(h>>11) / (1 << 53)))
 }

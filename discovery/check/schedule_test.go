@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ var spec = discovery.CheckSpec{
 }
 
 func target(i int) discovery.Check {
-	return discovery.Check{Spec: spec, Target: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)}
+	return spec.For(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80))
 }
 
 // world is a scheduler in virtual time whose probes do what the test says.
@@ -63,10 +64,10 @@ func newWorld(t *testing.T, most int) *world {
 }
 
 func (w *world) probe(c discovery.Check) (Probe, error) {
-	if c.Spec.BodyPattern == "(" {
+	if c.Spec().HTTP.Body == "(" {
 		return nil, errors.New("body pattern: missing )")
 	}
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (Note, error) {
 		w.mu.Lock()
 		w.starts[c] = append(w.starts[c], time.Since(w.began))
 		w.flying++
@@ -79,7 +80,7 @@ func (w *world) probe(c discovery.Check) (Probe, error) {
 			w.mu.Unlock()
 		}()
 		if do == nil {
-			return nil
+			return Note{}, nil
 		}
 		return do(ctx)
 	}, nil
@@ -88,7 +89,17 @@ func (w *world) probe(c discovery.Check) (Probe, error) {
 func (w *world) emit(c discovery.Check, v discovery.Verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.said = append(w.said, fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason))
+	text := fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason)
+	if v.Warning != "" {
+		text += "; " + v.Warning
+	}
+	if v.Blocked != "" {
+		text += "; blocked: " + v.Blocked
+	}
+	if v.Weight != (discovery.WeightAdvice{}) {
+		text += fmt.Sprintf("; weight %+v", v.Weight)
+	}
+	w.said = append(w.said, text)
 }
 
 func (w *world) set(i int, p Probe) {
@@ -114,11 +125,11 @@ func (w *world) attempts(i int) []time.Duration {
 	return slices.Clone(w.starts[target(i)])
 }
 
-func fail(err error) Probe { return func(context.Context) error { return err } }
+func fail(err error) Probe { return func(context.Context) (Note, error) { return Note{}, err } }
 
-func hang(ctx context.Context) error {
+func hang(ctx context.Context) (Note, error) {
 	<-ctx.Done()
-	return ctx.Err()
+	return Note{}, ctx.Err()
 }
 
 func pendings(n int) map[discovery.Check]Seed {
@@ -305,7 +316,10 @@ func TestWhatIsNotTheTargetsFault(t *testing.T) {
 		w.after(time.Minute)
 		w.set(0, fail(fmt.Errorf("dial: %w", syscall.EMFILE)))
 		n := len(w.attempts(0))
-		expect(t, w.after(time.Minute))
+		said := w.after(time.Minute)
+		if len(said) != 1 || !strings.HasSuffix(said[0], "10.0.0.0 up: ok; blocked: dial: too many open files") {
+			t.Errorf("emitted %q, want the reason once", said)
+		}
 		if more := len(w.attempts(0)) - n; more < 50 || more > 62 {
 			t.Errorf("%d attempts in a minute without descriptors, want one a second", more)
 		}
@@ -313,27 +327,30 @@ func TestWhatIsNotTheTargetsFault(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 		w.set(0, nil)
-		expect(t, w.after(time.Minute))
+		if said := w.after(time.Minute); len(said) != 1 || !strings.HasSuffix(said[0], "10.0.0.0 up: ok") {
+			t.Errorf("emitted %q, want the end of the trouble once", said)
+		}
 
 		// The process stops: an attempt ends far behind its timeout. Once that
 		// proves nothing, even where no failure is forgiven.
-		strict := target(7)
-		strict.Spec.Retries = 0
+		unforgiving := spec
+		unforgiving.Retries = 0
+		strict := unforgiving.For(target(7).Target)
 		late := true
-		w.do[strict] = func(context.Context) error {
+		w.do[strict] = func(context.Context) (Note, error) {
 			if !late {
-				return nil
+				return Note{}, nil
 			}
 			late = false
 			time.Sleep(10 * time.Second)
-			return context.DeadlineExceeded
+			return Note{}, context.DeadlineExceeded
 		}
 		w.Set(map[discovery.Check]Seed{strict: discovery.Up})
 		expect(t, w.after(30*time.Second), "3m10s 10.0.0.7 up: ok")
 		w.mu.Lock()
-		w.do[strict] = func(context.Context) error {
+		w.do[strict] = func(context.Context) (Note, error) {
 			time.Sleep(10 * time.Second)
-			return context.DeadlineExceeded
+			return Note{}, context.DeadlineExceeded
 		}
 		w.mu.Unlock()
 		if said := w.after(time.Minute); len(said) != 1 {
@@ -379,13 +396,90 @@ func TestPanicIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 0)
 		defer w.stopped()
-		w.set(0, func(context.Context) error { panic("boom") })
+		w.set(0, func(context.Context) (Note, error) { panic("boom") })
 		w.Set(pendings(1))
 		expect(t, w.after(0), "0s 10.0.0.0 down: probe panicked: boom")
-		bad := target(5)
-		bad.Spec.BodyPattern = "("
+		wrong := spec
+		wrong.HTTP.Body = "("
+		bad := wrong.For(target(5).Target)
 		w.Set(map[discovery.Check]Seed{bad: discovery.Pending})
 		expect(t, w.after(0), "0s 10.0.0.5 down: body pattern: missing )")
+	})
+}
+
+// TestNotes: what a success says beside that is emitted when it changes, and
+// is gone with the success.
+func TestNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		c := spec
+		c.Retries = 0
+		check := c.For(target(0).Target)
+		var mu sync.Mutex
+		note, fails := Note{Warning: "certificate expires soon"}, false
+		w.do[check] = func(context.Context) (Note, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if fails {
+				return Note{}, syscall.ECONNREFUSED
+			}
+			return note, nil
+		}
+		say := func(n Note, f bool) []string {
+			mu.Lock()
+			note, fails = n, f
+			mu.Unlock()
+			said := w.after(15 * time.Second)
+			for i := range said {
+				_, said[i], _ = strings.Cut(said[i], " ")
+			}
+			return said
+		}
+		w.Set(map[discovery.Check]Seed{check: discovery.Pending})
+		expect(t, say(note, false), "10.0.0.0 up: ok; certificate expires soon")
+		expect(t, say(Note{Weight: discovery.WeightAdvice{Replace: true, Value: 3}}, false), "10.0.0.0 up: ok; weight {Replace:true Value:3}")
+		expect(t, say(Note{Weight: discovery.WeightAdvice{Replace: true, Value: 3}}, false))
+		expect(t, say(Note{}, true), "10.0.0.0 down: connection refused")
+		expect(t, say(Note{Weight: discovery.WeightAdvice{Value: -1}}, false), "10.0.0.0 up: ok; weight {Replace:false Value:-1}")
+	})
+}
+
+// TestBlockedFromTheStart: a check that can never be made says why.
+func TestBlockedFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.set(0, fail(&localError{"set mark 7", syscall.EPERM}))
+		w.Set(pendings(1))
+		expect(t, w.after(time.Minute), "0s 10.0.0.0 pending: ; blocked: set mark 7: operation not permitted")
+	})
+}
+
+// TestJitter: intervals differ, within what was asked for.
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		c := spec
+		c.Jitter = 2 * time.Second
+		check := c.For(target(0).Target)
+		w.Set(map[discovery.Check]Seed{check: discovery.Pending})
+		w.after(time.Hour)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		times := w.starts[check]
+		seen := map[time.Duration]bool{}
+		for i := 2; i < len(times); i++ {
+			d := times[i] - times[i-1]
+			seen[d] = true
+			if d < spec.Interval || d > spec.Interval+c.Jitter {
+				t.Fatalf("%v between two attempts", d)
+			}
+		}
+		if len(seen) < 100 {
+			t.Errorf("%d different intervals in %d", len(seen), len(times))
+		}
 	})
 }
 
@@ -394,8 +488,9 @@ func TestNoBusyLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 0)
 		defer w.stopped()
-		c := target(0)
-		c.Spec.Interval = 0
+		idle := spec
+		idle.Interval = 0
+		c := idle.For(target(0).Target)
 		w.Set(map[discovery.Check]Seed{c: discovery.Pending})
 		w.after(time.Second)
 		if s := w.Stats(); s.Attempts > 110 {

@@ -311,8 +311,8 @@ func (a *agent) verdict(c discovery.Check, v discovery.Verdict) {
 	a.post(a.work, func() {
 		was := a.verdicts[c]
 		a.verdicts[c] = v
-		if was.Health != v.Health {
-			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s: %s", c.Spec.Type, v.Health, v.Reason))
+		for _, news := range checkNews(was, v) {
+			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s", c.Spec().Type, news))
 		}
 		a.touch()
 	})

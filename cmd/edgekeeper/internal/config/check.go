@@ -1,40 +1,23 @@
 package config
 
 import (
+	"encoding/hex"
 	"regexp"
-	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
+
+var checkTypes = map[string]discovery.CheckType{
+	"tcp": discovery.TCP, "http": discovery.HTTP, "https": discovery.HTTP,
+}
 
 func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
 	var out []discovery.CheckSpec
 	var from []*block
 	for _, k := range b.all("check") {
-		spec := discovery.CheckSpec{
-			Interval:   k.dur("interval"),
-			Timeout:    k.dur("timeout"),
-			Retries:    int(k.num("retries")),
-			RetryDelay: k.dur("retry_delay"),
-			Rise:       int(k.num("rise")),
-			Port:       uint16(k.num("port")),
-		}
-		if k.label == "http" || k.label == "https" {
-			c.request(k, &spec)
-		}
-		if spec.Timeout > spec.Interval && !k.bad("interval") && !k.bad("timeout") {
-			at := k.where("timeout")
-			if !k.written("timeout") {
-				at = k.where("interval")
-			}
-			k.addf(at, "timeout %s is longer than interval %s: attempts would overlap", short(spec.Timeout), short(spec.Interval))
-		}
-		if spec.Port == 0 && s.Service.Addr.IsValid() && s.Service.Port == 0 && !k.bad("port") {
-			k.addf(k.header, "%s needs port: the virtual server is for every port", k.name())
-		}
+		spec := c.check(k, s)
 		for i, other := range out {
 			if other == spec {
 				k.addf(k.header, "%s is the same as the one at %s", k.name(), place(from[i].header))
@@ -46,49 +29,100 @@ func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
 	return out
 }
 
-// request takes the arguments of an http or https check.
-func (c *checker) request(k *block, spec *discovery.CheckSpec) {
-	spec.Type = discovery.HTTP
-	spec.TLS = k.label == "https"
-	spec.Method = k.str("method")
-	spec.Path = k.str("path")
-	spec.Host = k.str("host")
-	spec.BodyPattern = k.str("body")
-	if spec.TLS {
-		spec.SkipVerify = k.flag("tls_skip_verify")
-		spec.ServerName = k.str("tls_server_name")
+func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
+	spec := discovery.CheckSpec{
+		Type:       checkTypes[k.label],
+		Interval:   k.dur("interval"),
+		Jitter:     k.dur("jitter"),
+		Timeout:    k.dur("timeout"),
+		Retries:    int(k.num("retries")),
+		RetryDelay: k.dur("retry_delay"),
+		Rise:       int(k.num("rise")),
+		Port:       uint16(k.num("port")),
+		Mark:       uint32(k.num("mark")),
 	}
-	if !strings.HasPrefix(spec.Path, "/") || strings.ContainsAny(spec.Path, " #") {
-		k.addf(k.where("path"), "path: %q must begin with a slash and hold no space and no #", spec.Path)
+	switch k.str("initial") {
+	case "up":
+		spec.Initial = discovery.Up
+	case "down":
+		spec.Initial = discovery.Down
 	}
-	if spec.Host != "" && (!httpguts.ValidHostHeader(spec.Host) || strings.Contains(spec.Host, "/")) {
-		k.addf(k.where("host"), "host: %q is no host name", spec.Host)
+	if spec.Timeout > spec.Interval && !k.bad("interval") && !k.bad("timeout") {
+		at := k.where("timeout")
+		if !k.written("timeout") {
+			at = k.where("interval")
+		}
+		k.addf(at, "timeout %s is longer than interval %s: attempts would overlap", short(spec.Timeout), short(spec.Interval))
 	}
-	if _, err := regexp.Compile(spec.BodyPattern); err != nil {
-		k.addf(k.where("body"), "body: %v", err)
+	if spec.Port == 0 && s.Service.Addr.IsValid() && s.Service.Port == 0 && !k.bad("port") {
+		k.addf(k.header, "%s needs port: the virtual server is for every port", k.name())
 	}
-	if spec.BodyPattern != "" && spec.Method == "HEAD" {
-		k.addf(k.where("body"), "body cannot match: a HEAD request has none in its answer")
+	c.addresses(k, s, &spec)
+	switch spec.Type {
+	case discovery.HTTP:
+		c.request(k, &spec)
+	case discovery.TCP:
+		c.payload(k, &spec)
 	}
-	c.status(k, spec)
+	c.checkTLS(k, &spec)
+	return spec
 }
 
-// status takes "200" or "200-299".
-func (c *checker) status(k *block, spec *discovery.CheckSpec) {
-	low, high, ranged := strings.Cut(k.str("status"), "-")
-	if !ranged {
-		high = low
+// addresses takes where a check comes from, and where it goes.
+func (c *checker) addresses(k *block, s *discovery.Spec, spec *discovery.CheckSpec) {
+	take := func(name string) (ok bool) {
+		if !k.written(name) {
+			return false
+		}
+		a, ok := k.address(name, k.str(name), k.where(name))
+		if ok && name == "address" {
+			spec.Addr = a
+		} else if ok {
+			spec.Source = a
+		}
+		return ok
 	}
-	from, err1 := strconv.Atoi(strings.TrimSpace(low))
-	to, err2 := strconv.Atoi(strings.TrimSpace(high))
-	at := k.where("status")
-	switch {
-	case err1 != nil || err2 != nil:
-		k.addf(at, "status: %q is not a status or a range of them, such as \"200\" or \"200-299\"", k.str("status"))
-	case from < 100 || to > 599:
-		k.addf(at, "status: %q must lie within 100-599", k.str("status"))
-	case from > to:
-		k.addf(at, "status: %q is empty, its first number is the larger one", k.str("status"))
+	take("address")
+	if !take("source_address") {
+		return
 	}
-	spec.StatusLow, spec.StatusHigh = from, to
+	// Where packets are tunnelled the real servers may be of either family.
+	to, what := spec.Addr, "address"
+	if !to.IsValid() && s.Forward != lvs.TUN && s.Service.Addr.IsValid() {
+		to, what = s.Service.Addr, "the virtual server"
+	}
+	if to.IsValid() && !sameFamily(to, spec.Source) {
+		k.addf(k.where("source_address"), "source_address is %s, %s is %s", family(spec.Source), what, family(to))
+	}
+}
+
+// pattern takes a regular expression.
+func (b *block) pattern(name string) string {
+	text := b.str(name)
+	if _, err := regexp.Compile(text); err != nil {
+		b.addf(b.where(name), "%s: %v", name, err)
+	}
+	return text
+}
+
+// payload takes what is sent and what must come back.
+func (c *checker) payload(k *block, spec *discovery.CheckSpec) {
+	p := &spec.Payload
+	p.Send, p.Expect = k.str("send"), k.pattern("expect")
+	if k.written("send_hex") {
+		raw, err := hex.DecodeString(strings.ReplaceAll(k.str("send_hex"), " ", ""))
+		switch {
+		case err != nil:
+			k.addf(k.where("send_hex"), "send_hex: %q is not hexadecimal, two digits for each byte", k.str("send_hex"))
+		case k.written("send"):
+			k.addf(k.where("send_hex"), "send and send_hex exclude each other")
+		}
+		p.Send = string(raw)
+	}
+	if k.written("expect_hex") {
+		p.ExpectHex = strings.ToLower(strings.ReplaceAll(k.str("expect_hex"), " ", ""))
+		if _, err := hex.DecodeString(strings.ReplaceAll(p.ExpectHex, "x", "0")); err != nil {
+			k.addf(k.where("expect_hex"), "expect_hex: %q is not hexadecimal, two digits for each byte, x for any", k.str("expect_hex"))
+		}
+	}
 }

@@ -72,7 +72,7 @@ func (b *block) text(a *argument, v cty.Value, at hcl.Range) (any, bool) {
 		return nil, false
 	}
 	for _, c := range s {
-		if c < ' ' && a.kind == text {
+		if c < ' ' && a.kind == text && !a.raw {
 			b.addf(at, "%s holds a control character", a.name)
 			return nil, false
 		}

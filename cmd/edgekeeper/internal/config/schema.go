@@ -36,6 +36,7 @@ type argument struct {
 	choices  []string // text: the only values
 	lo, hi   int64    // number and duration (in nanoseconds): inclusive bounds; both 0 = none
 	unit     int64    // duration: a multiple of this many nanoseconds; 0 = any
+	raw      bool     // text: control characters are allowed
 	only     []string // labels of the block that take the argument; nil = all
 	doc      string
 }

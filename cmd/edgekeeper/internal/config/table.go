@@ -137,10 +137,4 @@ var realServerAgentType = &blockType{
 }`,
 }
 
-// onlyHTTP are the checks that send a request.
-var onlyHTTP = []string{"http", "https"}
-
-// onlyHTTPS are the checks that speak TLS.
-var onlyHTTPS = []string{"https"}
-
 var healthPolicies, failurePolicies = discovery.PolicyNames(), []string{discovery.DrainOnFailure.String(), discovery.RemoveOnFailure.String()}

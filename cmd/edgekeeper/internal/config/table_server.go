@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
@@ -104,26 +103,5 @@ var tunnelType = &blockType{
 		{name: "type", kind: text, def: "ipip", choices: []string{"ipip", "gue", "gre"}, doc: "Encapsulation."},
 		{name: "port", kind: number, def: "0", defText: "none", lo: 1, hi: maxPort, doc: "UDP port of `gue`, which needs it."},
 		{name: "checksum", kind: text, def: "nocsum", choices: []string{"nocsum", "csum", "remcsum"}, doc: "Checksum of the outer packet, for `gue` and `gre`; `remcsum` is for `gue` only."},
-	},
-}
-
-var checkType = &blockType{
-	name: "check", label: "its type: `tcp` connects, `http` and `https` send a request", labels: []string{"tcp", "http", "https"},
-	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
-		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s.",
-	args: []argument{
-		{name: "interval", kind: duration, def: "5s", lo: int64(10 * time.Millisecond), hi: maxDelay, doc: "Time between the starts of attempts while the verdict stands."},
-		{name: "timeout", kind: duration, def: "2s", lo: int64(time.Millisecond), hi: maxDelay, doc: "Longest time of one attempt, at most `interval`."},
-		{name: "retries", kind: number, def: "2", lo: 0, hi: 1000, doc: "Failures after the first that are forgiven before the server counts as down."},
-		{name: "retry_delay", kind: duration, def: "1s", lo: 0, hi: maxDelay, doc: "Time between those attempts."},
-		{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
-		{name: "port", kind: number, def: "0", defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
-		{name: "path", kind: text, def: "/", only: onlyHTTP, doc: "Path of the request, with its query."},
-		{name: "method", kind: text, def: "GET", only: onlyHTTP, choices: []string{"GET", "HEAD", "OPTIONS", "POST"}, doc: "Method of the request."},
-		{name: "host", kind: text, only: onlyHTTP, defText: "the real server's address", doc: "Host header."},
-		{name: "status", kind: text, def: "200-299", only: onlyHTTP, doc: "Accepted status, one (`\"200\"`) or a range. Redirects are not followed."},
-		{name: "body", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that the first 64 KiB of the body must match."},
-		{name: "tls_server_name", kind: text, only: onlyHTTPS, defText: "`host`, else the address", doc: "Name for SNI and for the verification of the certificate."},
-		{name: "tls_skip_verify", kind: boolean, def: "false", only: onlyHTTPS, doc: "Do not verify the certificate."},
 	},
 }

@@ -175,8 +175,31 @@ virtual_server "web" {
     path        = "/health?full=1"
     method      = "POST"
     host        = "www.example.com"
-    status      = "200-204"
+    status      = "200-204, 301"
     body        = "^ok"
+
+    jitter         = "1s"
+    initial        = "up"
+    address        = "192.0.2.77"
+    source_address = "192.0.2.78"
+    mark           = 4294967295
+    headers        = ["Content-Type: application/json", "X-A: 1"]
+    request_body   = "{\n  \"deep\": true\n}"
+    http_version   = "2"
+    body_not       = "maintenance"
+    digest         = "5D41402ABC4B2A76B9719D911017C592"
+  }
+  check "tcp" {
+    send       = "PING\r\n"
+    expect     = "^\\+PONG\r\n"
+    expect_hex = "2B xx"
+
+    tls                 = true
+    tls_ca_file         = "/etc/ca.pem"
+    tls_cert_file       = "/etc/cert.pem"
+    tls_key_file        = "/etc/key.pem"
+    tls_min_version     = "1.3"
+    certificate_warning = "336h"
   }
   check "https" {
     tls_server_name = "www.example.com"
@@ -191,6 +214,9 @@ virtual_server "dns" {
 
   real_server "2001:db8::53" {}
   check "tcp" {}
+  check "tcp" {
+    send_hex = "00 01"
+  }
 }
 
 vrrp "owner" {

@@ -1,0 +1,58 @@
+package config
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// TestCheckOptions: what is written arrives, and what is not has the default of
+// the table.
+func TestCheckOptions(t *testing.T) {
+	cfg, err := Load("testdata/good/full.hcl", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes discovery.StatusSet
+	codes.Add(200, 204)
+	codes.Add(301, 301)
+	var plain discovery.StatusSet
+	plain.Add(200, 299)
+	want := []discovery.CheckSpec{
+		{
+			Type: discovery.HTTP, Interval: 10 * time.Second, Timeout: 4 * time.Second, Retries: 5, RetryDelay: 500 * time.Millisecond, Rise: 3, Port: 8080,
+			Jitter: time.Second, Initial: discovery.Up, Addr: netip.MustParseAddr("192.0.2.77"), Source: netip.MustParseAddr("192.0.2.78"), Mark: 1<<32 - 1,
+			HTTP: discovery.HTTPSpec{
+				Version2: true, Method: "POST", Path: "/health?full=1", Host: "www.example.com", RequestBody: "{\n  \"deep\": true\n}",
+				Headers: discovery.MakeList([]string{"Content-Type: application/json", "X-A: 1"}), Status: codes, Body: "^ok", BodyNot: "maintenance",
+				Digest: "5d41402abc4b2a76b9719d911017c592",
+			},
+		},
+		{
+			Type: discovery.TCP, Interval: 5 * time.Second, Timeout: 2 * time.Second, Retries: 2, RetryDelay: time.Second, Rise: 1,
+			Payload: discovery.PayloadSpec{Send: "PING\r\n", Expect: "^\\+PONG\r\n", ExpectHex: "2bxx"},
+			TLS:     discovery.TLSSpec{Enabled: true, MinVersion: tls.VersionTLS13, CAFile: "/etc/ca.pem", CertFile: "/etc/cert.pem", KeyFile: "/etc/key.pem", Warn: 336 * time.Hour},
+		},
+		{
+			Type: discovery.HTTP, Interval: 5 * time.Second, Timeout: 2 * time.Second, Retries: 2, RetryDelay: time.Second, Rise: 1,
+			HTTP: discovery.HTTPSpec{Method: "GET", Path: "/", Status: plain},
+			TLS:  discovery.TLSSpec{Enabled: true, SkipVerify: true, ServerName: "www.example.com", MinVersion: tls.VersionTLS12},
+		},
+	}
+	for _, s := range cfg.VirtualServers {
+		if len(s.Checks) != len(want) {
+			continue
+		}
+		if diff := cmp.Diff(want, s.Checks, cmpopts.EquateComparable(netip.Addr{}, discovery.List{}, discovery.Password{})); diff != "" {
+			t.Errorf("checks (-want +got):\n%s", diff)
+		}
+		return
+	}
+	t.Errorf("no virtual server has %d checks", len(want))
+}

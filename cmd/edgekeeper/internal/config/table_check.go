@@ -1,0 +1,68 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// Which checks take an argument.
+var (
+	onlyHTTP    = []string{"http", "https"}
+	onlyTLS     = []string{"https", "tcp"}
+	onlyTLSFlag = []string{"tcp"}
+	onlyPayload = []string{"tcp"}
+)
+
+var checkType = &blockType{
+	name: "check", label: "its type: `tcp` connects, `http` and `https` send a request", labels: []string{"tcp", "http", "https"},
+	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
+		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s. One of each kind is in [examples/checks.hcl](examples/checks.hcl).",
+	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs),
+}
+
+// checkArgs are for every check.
+var checkArgs = []argument{
+	{name: "interval", kind: duration, def: "5s", lo: int64(10 * time.Millisecond), hi: maxDelay, doc: "Time between the starts of attempts while the verdict stands."},
+	{name: "jitter", kind: duration, def: "0s", lo: 0, hi: maxDelay, doc: "At most as much is added to each interval, by chance. Checks are spread over their interval anyway."},
+	{name: "timeout", kind: duration, def: "2s", lo: int64(time.Millisecond), hi: maxDelay, doc: "Longest time of one attempt, at most `interval`."},
+	{name: "retries", kind: number, def: "2", lo: 0, hi: 1000, doc: "Failures after the first that are forgiven before the server counts as down."},
+	{name: "retry_delay", kind: duration, def: "1s", lo: 0, hi: maxDelay, doc: "Time between those attempts."},
+	{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
+	{name: "initial", kind: text, choices: []string{"up", "down"}, defText: "what the catalog says; a server that nobody vouches for waits", doc: "What a new real server is taken for until its first verdict. One that was known to be down, or that serves already, stays as it is."},
+	{name: "port", kind: number, def: "0", defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
+	{name: "address", kind: text, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
+	{name: "source_address", kind: text, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
+	{name: "mark", kind: number, def: "0", defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
+}
+
+var checkTLSArgs = []argument{
+	{name: "tls", kind: boolean, def: "false", only: onlyTLSFlag, doc: "Speak TLS."},
+	{name: "tls_server_name", kind: text, only: onlyTLS, defText: "`host`, else the address", doc: "Name for SNI and for the verification of the certificate."},
+	{name: "tls_skip_verify", kind: boolean, def: "false", only: onlyTLS, doc: "Do not verify the certificate."},
+	{name: "tls_min_version", kind: text, def: "1.2", only: onlyTLS, choices: []string{"1.0", "1.1", "1.2", "1.3"}, doc: "Oldest version of TLS to accept."},
+	{name: "tls_ca_file", kind: text, only: onlyTLS, defText: "the system's", doc: "Authorities that may have signed the certificate, in PEM. This and the next two are read again when they change."},
+	{name: "tls_cert_file", kind: text, only: onlyTLS, doc: "Client certificate to show, in PEM, with `tls_key_file`."},
+	{name: "tls_key_file", kind: text, only: onlyTLS, doc: "Its key, in PEM."},
+	{name: "certificate_warning", kind: duration, def: "0s", lo: 0, hi: 10 * 365 * maxDelay, only: onlyTLS, doc: "Warn, in events and `status`, of a certificate that expires within this time (`\"336h\"` is 14 days). The check does not fail for it. `\"0s\"`: do not."},
+}
+
+var checkPayloadArgs = []argument{
+	{name: "send", kind: text, raw: true, only: onlyPayload, doc: "Text to send, with `\\r\\n` where the protocol wants it."},
+	{name: "send_hex", kind: text, only: onlyPayload, doc: "Bytes to send, in hexadecimal, instead of `send`."},
+	{name: "expect", kind: text, raw: true, only: onlyPayload, doc: "Regular expression (RE2) that the answer must match, within its first 64 KiB."},
+	{name: "expect_hex", kind: text, only: onlyPayload, doc: "Bytes that the answer must begin with, in hexadecimal; `x` stands for any digit (`\"01 00 xx\"`)."},
+}
+
+var checkHTTPArgs = []argument{
+	{name: "path", kind: text, def: "/", only: onlyHTTP, doc: "Path of the request, with its query."},
+	{name: "method", kind: text, def: "GET", only: onlyHTTP, choices: []string{"GET", "HEAD", "OPTIONS", "POST"}, doc: "Method of the request."},
+	{name: "host", kind: text, only: onlyHTTP, defText: "the real server's address", doc: "Host header."},
+	{name: "headers", kind: texts, only: onlyHTTP, doc: "More headers, each as `\"Name: value\"`."},
+	{name: "request_body", kind: text, raw: true, only: onlyHTTP, doc: "Body of a `POST`."},
+	{name: "http_version", kind: text, def: "1.1", only: onlyHTTP, choices: []string{"1.1", "2"}, doc: "Version of HTTP. `http` speaks HTTP/2 by prior knowledge (h2c)."},
+	{name: "status", kind: text, def: "200-299", only: onlyHTTP, doc: "Accepted statuses and ranges of them, `\"200-299, 401\"`. Redirects are not followed."},
+	{name: "body", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that the first 64 KiB of the body must match."},
+	{name: "body_not", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that they must not match."},
+	{name: "digest", kind: text, only: onlyHTTP, defText: "not read", doc: "MD5 digest of the whole body, at most 1 MiB, as keepalived's `genhash` prints it."},
+}
