@@ -4,9 +4,8 @@
 // [discovery.Verdict] for each when its first verdict is known, and again when
 // health, reason, warning or advice change. What a probe does is a [Probe], a
 // function that returns no error for a healthy target; a [Maker] has one for
-// each kind of check. How many results make a verdict is [Rise],
-// a value without a clock. The scheduler has one heap of due times and one
-// goroutine for each attempt that is under way, so its size follows what is in
+// each kind of check. How many results make a verdict is [Rise], a value without
+// a clock. The scheduler has one heap of due times and one goroutine for each attempt that is under way, so its size follows what is in
 // flight and not the number of checks.
 //
 // # Order and pace
@@ -25,7 +24,8 @@
 // RetryDelay, and the verdict says why it is blocked. The same goes for what the
 // definition needs here and cannot have: a mark without CAP_NET_ADMIN, a source
 // address that this host does not have, a certificate file that cannot be read.
-// So is, once, an attempt that ended far later than its timeout: the
+//
+// An attempt that ended far later than its timeout is made again once: the
 // process did not run in between, and the answer may have been waiting.
 //
 // # Closing
