@@ -38,56 +38,6 @@ func (k Known) Update(a Answer) Known {
 	return Known{Instances: a.Instances, Warnings: a.Warnings, Index: a.Index, Stale: a.Stale, At: a.At}
 }
 
-// Memory is what Merge must remember of a virtual server between calls. The
-// zero value remembers nothing; Adopt makes one from the kernel's table.
-type Memory struct {
-	Servers    map[netip.AddrPort]Past
-	Removals   []Removal // by one source's word, within the removal window
-	QuorumLost bool
-}
-
-// Past is how Merge last decided about a real server.
-type Past struct {
-	In      bool // it was in the table
-	Weight  int  // with this weight
-	Held    bool // because the guard kept it
-	Origin  Origin
-	Failed  bool // it was found down, whether it stayed in the table or not
-	Adopted bool // known from the kernel's table only, not from a source
-
-	Live  bool      // it took connections
-	Since time.Time // since then; zero: for long
-	Full  int       // the weight without slow start
-
-	instance Instance
-	query    Query
-}
-
-// Removal is one real server that stopped serving.
-type Removal struct {
-	Addr netip.AddrPort
-	At   time.Time
-}
-
-// Origin says where a real server was found.
-type Origin uint8
-
-// The origins.
-const (
-	FromCatalog Origin = iota
-	FromConfig
-)
-
-// Adopt remembers what the kernel's table holds, so that a restarted director
-// changes nothing until it knows better.
-func Adopt(pool lvs.Pool) Memory {
-	m := Memory{Servers: make(map[netip.AddrPort]Past, len(pool.Dests))}
-	for _, d := range pool.Dests {
-		m.Servers[d.Addr] = Past{In: true, Weight: int(d.Weight), Full: int(d.Weight), Live: d.Weight > 0, Adopted: true}
-	}
-	return m
-}
-
 // Decision is what Merge says about one virtual server.
 type Decision struct {
 	Spec    Spec
@@ -100,9 +50,12 @@ type Decision struct {
 	Held       string // not empty: the guard keeps real servers; why
 	Panic      bool   // fewer healthy than panic_threshold: all are used
 	QuorumLost bool
-	Waiting    []Query  // queries that have never been answered
-	Warnings   []string // what is wrong with what the catalogs say, or what has no effect
-	Memory     Memory   // for the next call
+	Instead    Instead        // who serves
+	Fallback   []ServerStatus // of the fallback pool, sorted by address
+	Sorry      *ServerStatus  // nil: there is none
+	Waiting    []Query        // queries that have never been answered
+	Warnings   []string       // what is wrong with what the catalogs say, or what has no effect
+	Memory     Memory         // for the next call
 
 	Next time.Time // when time alone makes the decision another one; zero: never
 }
@@ -113,7 +66,8 @@ type Decision struct {
 func Merge(spec Spec, view View, before Memory) Decision {
 	d := Decision{Spec: spec}
 	servers := candidates(spec, view, &d)
-	remembered(spec, before, servers, len(d.Waiting) > 0)
+	fallback, before := mergeFallback(spec, view, before, servers)
+	remembered(spec, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
 	for _, s := range servers {
 		s.judge(spec, view, before.Servers[s.addr])
 		s.weigh(spec, view)
@@ -125,7 +79,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 		s.settle(spec)
 	}
 	slowStart(spec, view.Now, before, servers, &d)
-	d.assemble(spec, view, before, servers)
+	d.assemble(spec, view, before, servers, fallback)
 	return d
 }
 
@@ -233,7 +187,7 @@ func carries(tags, wanted []string) bool {
 // remembered adds the real servers that were in the table and that no source
 // lists now. As long as a query that could list one has never been answered,
 // nobody can say that it is gone, and it stays as it was.
-func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting bool) {
+func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting, fallbackWaits bool) {
 	all := asks(spec)
 	for addr, past := range before.Servers {
 		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
@@ -245,6 +199,8 @@ func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, wa
 			s.from = all[i]
 		}
 		switch {
+		case past.Adopted && fallbackWaits:
+			s.state, s.reason = Kept, "in the kernel's table at start; the fallback's catalog has not answered yet"
 		case len(spec.Selectors) == 0, past.Origin == FromConfig && !past.Adopted:
 			s.explicit, s.reason = true, "not in the configuration"
 		case i >= 0 && !past.Adopted:
@@ -292,7 +248,7 @@ func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
 }
 
 // assemble makes the pool, the status and the memory of the decision.
-func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server) {
+func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server, fallback *Decision) {
 	service := spec.Service
 	if o, ok := view.Overrides.Schedulers[spec.Name]; ok {
 		service.Scheduler = o.Value
@@ -332,31 +288,8 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 
 	d.QuorumLost = quorumLost(spec, before.QuorumLost, live)
 	d.Memory.QuorumLost = d.QuorumLost
-	if d.QuorumLost && spec.Sorry != nil {
-		for _, dest := range dests {
-			d.Want.Reasons[dest.Addr] = fmt.Sprintf("quorum lost (weight %d of %d), the sorry server answers", live, spec.Quorum)
-		}
-		sorry := lvs.Dest{Addr: spec.Sorry.Addr, Weight: uint32(max(spec.Sorry.Weight, 1)), Forward: spec.Sorry.Forward, Tunnel: spec.Tunnel}
-		d.Want.Reasons[sorry.Addr] = fmt.Sprintf("sorry server: quorum lost (weight %d of %d)", live, spec.Quorum)
-		dests = []lvs.Dest{sorry}
-		for addr, past := range d.Memory.Servers {
-			past.Live = false // whoever is there when quorum is regained begins then
-			d.Memory.Servers[addr] = past
-		}
-	}
+	dests = d.substitute(spec, view, fallback, live, dests)
 	d.Want.Pool = lvs.NewPool(service, dests...)
-}
-
-// quorumLost is keepalived's rule: the pool comes up at quorum + hysteresis and
-// goes down below quorum - hysteresis, or at no weight at all.
-func quorumLost(spec Spec, lost bool, live int) bool {
-	switch {
-	case live == 0 || live < spec.Quorum-spec.Hysteresis:
-		return true
-	case live >= spec.Quorum+spec.Hysteresis:
-		return false
-	}
-	return lost
 }
 
 // seed is what a check of the server starts from.

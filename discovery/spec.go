@@ -31,10 +31,12 @@ type Spec struct {
 	MaxRemoval    float64       // share of the pool that may go within RemovalWindow on one source's word
 	RemovalWindow time.Duration
 
-	PanicThreshold float64 // below this share of healthy real servers all are used; 0 = never
-	Quorum         int     // total weight that makes the pool usable
-	Hysteresis     int     // dead band around Quorum
-	Sorry          *Server // serves alone while quorum is lost; nil = none
+	PanicThreshold float64   // below this share of healthy real servers all are used; 0 = never
+	Quorum         int       // total weight that makes the pool usable
+	Hysteresis     int       // dead band around Quorum
+	Fallback       *Fallback // serves while quorum is lost; nil = none
+	Sorry          *Server   // serves alone while quorum is lost and no fallback serves; nil = none
+	SorryChecked   bool      // Checks are made of Sorry, too, and it serves only when they succeed
 
 	SlowStart SlowStart
 }

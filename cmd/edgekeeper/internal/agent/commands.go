@@ -63,7 +63,7 @@ func (a *agent) exists(key string) error {
 		return nil
 	case part[0] == "drain" && part[1] == discovery.ReservedName:
 		for _, d := range a.decisions {
-			if slices.ContainsFunc(d.Servers, func(s discovery.ServerStatus) bool {
+			if slices.ContainsFunc(slices.Concat(d.Servers, d.Fallback), func(s discovery.ServerStatus) bool {
 				return s.Node == part[2] || s.Addr.Addr().String() == part[2]
 			}) {
 				return nil
@@ -79,7 +79,7 @@ func (a *agent) exists(key string) error {
 		return nil
 	}
 	var names []string
-	for _, s := range a.decisions[i].Servers {
+	for _, s := range slices.Concat(a.decisions[i].Servers, a.decisions[i].Fallback) {
 		if slices.Contains([]string{s.Addr.String(), s.Addr.Addr().String(), s.ID, s.Node}, part[2]) {
 			return nil
 		}

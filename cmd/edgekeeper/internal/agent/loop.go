@@ -280,23 +280,20 @@ func (a *agent) explain(before []discovery.Decision) {
 		if d.QuorumLost != was.QuorumLost || !known && d.QuorumLost {
 			a.event("pool", d.Spec.Name, map[bool]string{true: "quorum lost", false: "quorum regained"}[d.QuorumLost])
 		}
+		if d.Instead != was.Instead {
+			a.event("pool", d.Spec.Name, answers(d))
+		}
 		states := map[string]discovery.ServerStatus{}
-		for _, s := range was.Servers {
+		for _, s := range slices.Concat(was.Servers, was.Fallback) {
 			states[s.Addr.String()] = s
 		}
-		for _, s := range d.Servers {
+		for _, s := range slices.Concat(d.Servers, d.Fallback) {
 			prev, seen := states[s.Addr.String()]
 			if !seen || prev.State != s.State || prev.Weight != s.Weight && !grows(prev, s) {
 				a.event("server", d.Spec.Name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
 			}
 		}
 	}
-}
-
-// grows reports whether a change of weight is a step of a slow start, whose
-// beginning and end are worth a line.
-func grows(was, is discovery.ServerStatus) bool {
-	return was.SlowStart != nil && is.SlowStart != nil && was.Configured == is.Configured
 }
 
 func orElse(s, other string) string {

@@ -2,9 +2,11 @@ package agent_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
@@ -67,4 +69,36 @@ func TestSlowStart(t *testing.T) {
 	if len(told) != 2 || !strings.Contains(told[0], "slow start") || !strings.HasPrefix(told[1], "serving with weight 100") {
 		t.Errorf("events %q, want one of the beginning and one of the end", told)
 	}
+}
+
+func TestFallbackAnswers(t *testing.T) {
+	s := newSite(t)
+	s.config("release", `real_server "10.0.0.1" {}
+  fallback "dc2" {
+    service "web" {}
+  }
+  sorry_server "10.0.0.3" {}`)
+	s.write("catalog/2.hcl", instanceFile(2, 5))
+	s.start()
+	s.table("10.0.0.1:1")
+	order := func(key, value string) {
+		t.Helper()
+		if err := s.client().Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	order("drain/web/10.0.0.1", "away")
+	s.table("10.0.0.2:5") // 10.0.0.1 had no connections to finish
+	p := s.snapshot().Pools[0]
+	if p.Answers != discovery.TheFallback || len(p.Fallback.Servers) != 1 || p.Fallback.Servers[0].Kernel == nil || p.Sorry.State != discovery.Standby {
+		t.Errorf("pool %+v, fallback %+v, sorry server %+v", p, p.Fallback, p.Sorry)
+	}
+	order("drain/web/web-2", "away, too") // an order that only the fallback knows
+	s.table("10.0.0.3:1")
+	if err := s.client().Delete(t.Context(), "drain/web/10.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	s.table("10.0.0.1:1")
+	want := []string{"quorum lost", "the fallback pool dc2 answers", "the sorry server 10.0.0.3:80 answers", "quorum regained", "its own real servers answer again"}
+	s.until("all is told", func() bool { return slices.Equal(s.events("pool", "web"), want) })
 }

@@ -67,30 +67,44 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 	service := d.Want.Pool.Service
 	p := control.Pool{
 		Name: d.Spec.Name, Service: service.Key.String(), Scheduler: service.Scheduler, Forward: d.Spec.Forward.String(),
-		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost,
+		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost, Answers: d.Instead,
 		Servers: []control.PoolServer{},
 	}
 	for _, q := range d.Waiting {
 		p.Waiting = append(p.Waiting, queryName(q))
 	}
-	for _, sel := range d.Spec.Selectors {
+	for _, sel := range d.Spec.AllSelectors() {
 		for _, q := range sel.Queries() {
 			p.Stale = p.Stale || a.known[q].Stale
 		}
 	}
-	kernel := have.Table[service.Key]
 	for _, srv := range d.Servers {
-		ps := control.PoolServer{ServerStatus: srv}
-		if dest, ok := kernel.Dest(srv.Addr); ok {
-			n := have.Dests[lvs.DestID{Key: service.Key, Addr: srv.Addr}]
-			ps.Kernel = &control.KernelDest{
-				Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
-				Connections: n.Connections, InBytes: n.InBytes, OutBytes: n.OutBytes,
-			}
+		p.Servers = append(p.Servers, poolServer(srv, service.Key, have))
+	}
+	if f := d.Spec.Fallback; f != nil {
+		p.Fallback = &control.Fallback{Name: f.Name, Servers: []control.PoolServer{}}
+		for _, srv := range d.Fallback {
+			p.Fallback.Servers = append(p.Fallback.Servers, poolServer(srv, service.Key, have))
 		}
-		p.Servers = append(p.Servers, ps)
+	}
+	if d.Sorry != nil {
+		sorry := poolServer(*d.Sorry, service.Key, have)
+		p.Sorry = &sorry
 	}
 	return p
+}
+
+// poolServer puts beside what was decided of a real server what the kernel holds.
+func poolServer(srv discovery.ServerStatus, service lvs.Key, have lvs.Observed) control.PoolServer {
+	out := control.PoolServer{ServerStatus: srv}
+	if dest, ok := have.Table[service].Dest(srv.Addr); ok {
+		n := have.Dests[lvs.DestID{Key: service, Addr: srv.Addr}]
+		out.Kernel = &control.KernelDest{
+			Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
+			Connections: n.Connections, InBytes: n.InBytes, OutBytes: n.OutBytes,
+		}
+	}
+	return out
 }
 
 func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {

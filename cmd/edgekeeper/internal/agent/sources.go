@@ -92,7 +92,7 @@ func (a *agent) watch() {
 func queriesOf(cfg *config.Config) []discovery.Query {
 	var out []discovery.Query
 	for _, spec := range cfg.VirtualServers {
-		for _, sel := range spec.Selectors {
+		for _, sel := range spec.AllSelectors() {
 			for _, q := range sel.Queries() {
 				if !slices.Contains(out, q) {
 					out = append(out, q)

@@ -22,16 +22,23 @@ edgekeeper reads HCL: one file, or a folder of ` + "`*.hcl`" + ` files. ` + "`ed
 
 Complete files are in [examples](examples).
 `)
-	reference(w, root, nil)
+	reference(w, root, nil, map[*blockType]string{})
 	return w.String()
 }
 
-func reference(w *strings.Builder, t *blockType, path []string) {
+// reference writes a block type and those within. One that stands in several
+// places is written at the first; seen holds the titles of those that are.
+func reference(w *strings.Builder, t *blockType, path []string, seen map[*blockType]string) {
 	title := "Top level"
 	if t.name != "" {
 		path = append(path[:len(path):len(path)], t.name)
 		title = strings.Join(path, " → ")
 	}
+	if first, again := seen[t]; again {
+		fmt.Fprintf(w, "\n%s %s\n\nThe same as %s.\n", strings.Repeat("#", max(2, len(path)+1)), title, first)
+		return
+	}
+	seen[t] = title
 	fmt.Fprintf(w, "\n%s %s\n\n%s\n", strings.Repeat("#", max(2, len(path)+1)), title, t.doc)
 	if t.label != "" {
 		if t.second == "" {
@@ -65,7 +72,7 @@ func reference(w *strings.Builder, t *blockType, path []string) {
 		fmt.Fprintf(w, "\n```hcl\n%s\n```\n", t.sample)
 	}
 	for _, b := range t.blocks {
-		reference(w, b, path)
+		reference(w, b, path, seen)
 	}
 }
 

@@ -49,9 +49,10 @@ func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
 	c.service(b, &s)
 	s.Servers = c.realServers(b, &s)
 	s.Sorry = c.sorryServer(b, &s)
-	c.tunnel(b, &s)
 	s.Selectors = c.selectors(b, &s, have)
 	s.Checks = c.checks(b, &s)
+	s.Fallback = c.fallback(b, &s, have)
+	c.tunnel(b, &s)
 	s.SlowStart = c.slowStart(b)
 	c.policies(b, &s)
 	return s
@@ -140,6 +141,10 @@ func (c *checker) sorryServer(b *block, s *discovery.Spec) *discovery.Server {
 	}
 	server, _ := c.destination(r, s)
 	server.Weight = 1
+	s.SorryChecked = r.flag("check")
+	if s.SorryChecked && len(b.all("check")) == 0 {
+		r.addf(r.where("check"), "check has no effect: the virtual server has no check block")
+	}
 	return &server
 }
 
@@ -184,7 +189,7 @@ func (c *checker) tunnel(b *block, s *discovery.Spec) {
 	_ = s.Tunnel.Type.UnmarshalText([]byte(t.str("type")))
 	_ = s.Tunnel.Checksum.UnmarshalText([]byte(t.str("checksum")))
 	s.Tunnel.Port = uint16(t.num("port"))
-	used := s.Forward == lvs.TUN || s.Sorry != nil && s.Sorry.Forward == lvs.TUN
+	used := s.Forward == lvs.TUN || s.Sorry != nil && s.Sorry.Forward == lvs.TUN || tunnels(s.Fallback)
 	for _, r := range s.Servers {
 		used = used || r.Forward == lvs.TUN
 	}

@@ -12,3 +12,14 @@ var slowStartType = &blockType{
 		{name: "min_weight", kind: ratio, def: "0.1", doc: "Least share of the weight."},
 	},
 }
+
+var fallbackType = &blockType{
+	name: "fallback", label: "its name, for status and events", single: true,
+	doc: "A second pool, such as the same service in another datacenter. It is watched and checked all the time, and serves while the virtual server's own pool has lost its quorum; where it has nobody that serves, the `sorry_server` is next. " +
+		"`health`, `on_failure`, `drain_timeout` and the KV keys of the virtual server hold for it, too, and its `check` blocks where the fallback has none of its own; quorum, panic and slow start do not.",
+	args: []argument{
+		{name: "forward", kind: text, choices: forwards, defText: "the virtual server's", doc: "Forwarding method. Real servers of another network need `nat` or `tun`."},
+		{name: "weight", kind: number, def: "1", lo: 0, hi: maxPort, doc: "Weight of catalog instances for which neither KV nor their service says one."},
+	},
+	blocks: []*blockType{serviceType, realServerType, checkType},
+}

@@ -36,10 +36,10 @@ var virtualServerType = &blockType{
 		{name: "max_removal", kind: ratio, def: "0.5", doc: "Share of the pool (at least 2 servers) that may go within `removal_window` on one source's word. Beyond it the pool is held until catalog and checks agree. 1 switches this off."},
 		{name: "removal_window", kind: duration, def: "1m", lo: second, hi: maxDelay, doc: "The time over which `max_removal` counts."},
 		{name: "panic_threshold", kind: ratio, def: "0", doc: "Share of healthy real servers below which all are used, healthy or not. 0: never."},
-		{name: "quorum", kind: number, def: "1", lo: 1, hi: maxInt32, doc: "Total weight of healthy real servers that makes the pool usable. Below it the `sorry_server` serves."},
+		{name: "quorum", kind: number, def: "1", lo: 1, hi: maxInt32, doc: "Total weight of healthy real servers that makes the pool usable. Below it the `fallback` serves, then the `sorry_server`."},
 		{name: "hysteresis", kind: number, def: "0", lo: 0, hi: maxInt32, doc: "Dead band: quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`."},
 	},
-	blocks: []*blockType{serviceType, realServerType, checkType, sorryServerType, slowStartType, tunnelType},
+	blocks: []*blockType{serviceType, realServerType, checkType, fallbackType, sorryServerType, slowStartType, tunnelType},
 	sample: `virtual_server "web" {
   address   = "61.139.2.1:80"
   scheduler = "wrr"
@@ -90,8 +90,9 @@ var realServerType = &blockType{
 
 var sorryServerType = &blockType{
 	name: "sorry_server", label: "`ip:port`; without a port it takes the virtual server's", single: true,
-	doc: "Serves alone while quorum is lost. It is not checked.",
+	doc: "Serves alone while quorum is lost and no `fallback` serves.",
 	args: []argument{
+		{name: "check", kind: boolean, def: "false", doc: "Make the virtual server's checks of it, too, and let it serve only while they do not fail. keepalived does not check it."},
 		{name: "forward", kind: text, choices: forwards, defText: "the virtual server's", doc: "Forwarding method."},
 	},
 }

@@ -161,6 +161,16 @@ type Pool struct {
 	Warnings    []string     `json:"warnings,omitempty"` // what is wrong with what the catalogs say
 	Stale       bool         `json:"stale,omitempty"`    // last-known-good from before the start
 	Servers     []PoolServer `json:"servers"`
+
+	Answers  discovery.Instead `json:"answers"` // pool; fallback or sorry_server while quorum is lost
+	Fallback *Fallback         `json:"fallback,omitempty"`
+	Sorry    *PoolServer       `json:"sorry_server,omitempty"`
+}
+
+// Fallback is the second pool of a virtual server.
+type Fallback struct {
+	Name    string       `json:"name"`
+	Servers []PoolServer `json:"servers"`
 }
 
 // PoolServer is one real server: the decision, and what the kernel holds.

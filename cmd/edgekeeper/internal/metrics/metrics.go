@@ -140,6 +140,8 @@ func (e emitter) pool(p control.Pool) {
 	states := map[string]int{}
 	for _, s := range p.Servers {
 		states[s.State.String()]++
+	}
+	for _, s := range everybody(p) {
 		if k := s.Kernel; k != nil {
 			l := []string{p.Name, s.Addr.Addr().String(), portText(s.Addr.Port())}
 			e.gauge(weight, float64(k.Weight), l...)
@@ -150,6 +152,7 @@ func (e emitter) pool(p control.Pool) {
 			e.counter(outBytes, k.OutBytes, l...)
 		}
 	}
+	e.substitutes(p)
 	for state, n := range states {
 		e.gauge(poolServers, float64(n), p.Name, state)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/discovery"
 )
 
 // Status writes the overview: who holds which address, what each pool serves,
@@ -92,7 +93,9 @@ func Notes(s control.Snapshot) []string {
 			add("pool %s is in panic: too few healthy real servers, so all are used", p.Name)
 		}
 		if p.QuorumLost {
-			add("pool %s has lost its quorum", p.Name)
+			add("pool %s has lost its quorum%s", p.Name, map[discovery.Instead]string{
+				discovery.TheFallback: ", its fallback answers", discovery.TheSorry: ", its sorry server answers",
+			}[p.Answers])
 		}
 		if p.Stale {
 			add("pool %s is built from the last known good catalog, not from a live one", p.Name)
@@ -213,15 +216,9 @@ func Pools(w io.Writer, s control.Snapshot) error {
 	for _, p := range s.Pools {
 		t.row(p.Name, p.Service+" "+p.Scheduler+" "+p.Forward, "", poolState(p), "", "", "", "")
 		for _, srv := range p.Servers {
-			weight, active, inactive := "-", "-", "-"
-			if k := srv.Kernel; k != nil {
-				weight, active, inactive = fmt.Sprint(k.Weight), fmt.Sprint(k.Active), fmt.Sprint(k.Inactive)
-				if int(k.Weight) != srv.Configured {
-					weight += fmt.Sprintf(" of %d", srv.Configured)
-				}
-			}
-			t.row("", srv.Addr.String(), cmp.Or(srv.ID, srv.Node, "-"), srv.State.String(), weight, active, inactive, srv.Reason)
+			t.server("", srv)
 		}
+		substitutes(t, p)
 	}
 	return t.flush()
 }

@@ -75,6 +75,13 @@ func troubled() control.Snapshot {
 				server("61.139.2.5:80", "web-2", discovery.Failed, 1, "tcp check: connection refused", &control.KernelDest{Inactive: 2}),
 				server("61.139.2.6:80", "", discovery.Entering, 1, "tcp check has not answered yet", nil),
 			},
+		}, {
+			Name: "api", Service: "tcp 61.139.2.1:81", Scheduler: "wlc", Forward: "nat", QuorumLost: true, Answers: discovery.TheFallback,
+			Servers: []control.PoolServer{server("61.139.2.4:81", "api-1", discovery.Failed, 1, "critical: port closed", &control.KernelDest{Active: 1})},
+			Fallback: &control.Fallback{Name: "dc2", Servers: []control.PoolServer{
+				server("198.51.100.9:81", "api-7", discovery.Serving, 5, "passing", &control.KernelDest{Weight: 5, Active: 2}),
+			}},
+			Sorry: new(server("61.139.2.250:81", "", discovery.Standby, 1, "stands by; not checked", nil)),
 		}},
 		Process: control.Process{RealtimePriority: 50, RealtimeError: "set realtime priority 50: not permitted", LockMemory: true, LockedBytes: 80 << 20,
 			GCCycles: 12, GCPauses: control.Histogram{Max: 0.000123}},

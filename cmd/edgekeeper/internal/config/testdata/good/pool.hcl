@@ -12,3 +12,34 @@ virtual_server "slow" {
     min_weight = 0.05
   }
 }
+
+consul {}
+
+virtual_server "other-site" {
+  address = "192.0.2.1:81"
+  forward = "nat"
+
+  service "web" {
+    port = 81
+  }
+  check "tcp" {}
+  fallback "dc2" {
+    forward = "tun"
+    weight  = 5
+
+    service "web" {
+      datacenter = "dc2"
+      port       = 81
+    }
+    real_server "198.51.100.9" {}
+    check "tcp" {
+      interval = "10s"
+    }
+  }
+  tunnel {
+    type = "gre"
+  }
+  sorry_server "192.0.2.250" {
+    check = true
+  }
+}

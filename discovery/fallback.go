@@ -1,0 +1,194 @@
+package discovery
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// Fallback is a second pool of a virtual server. It is watched and checked all
+// the time and serves while the pool has lost its quorum; where it has nobody
+// that serves, the sorry server comes next.
+type Fallback struct {
+	Name      string
+	Forward   lvs.Forward // of every real server that does not say otherwise
+	Weight    int         // of catalog instances when nothing else says one
+	Selectors []Selector
+	Servers   []Server
+	Checks    []CheckSpec
+}
+
+// Instead says who serves while the pool has lost its quorum.
+type Instead uint8
+
+// The ones that serve.
+const (
+	ThePool     Instead = iota // the pool itself, or what is left of it
+	TheFallback                // the fallback pool
+	TheSorry                   // the sorry server
+)
+
+var insteadNames = []string{"pool", "fallback", "sorry_server"}
+
+// String gives pool, fallback or sorry_server.
+func (i Instead) String() string { return enumName(insteadNames, i) }
+
+// MarshalText gives the same word.
+func (i Instead) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+
+// UnmarshalText takes the same word.
+func (i *Instead) UnmarshalText(b []byte) error { return enumUnmarshal(insteadNames, i, b) }
+
+// AllSelectors lists the selectors of the pool and of its fallback.
+func (s Spec) AllSelectors() []Selector {
+	if s.Fallback == nil {
+		return s.Selectors
+	}
+	return slices.Concat(s.Selectors, s.Fallback.Selectors)
+}
+
+// ofFallback is the fallback as a pool by itself. No rule that weighs a pool as a
+// whole is for it: whoever serves there is better than the sorry server.
+func (s Spec) ofFallback() Spec {
+	f := s.Fallback
+	s.Selectors, s.Servers, s.Checks, s.Forward, s.Weight = f.Selectors, f.Servers, f.Checks, f.Forward, f.Weight
+	s.Fallback, s.Sorry, s.SorryChecked = nil, nil, false
+	s.Quorum, s.Hysteresis, s.PanicThreshold, s.MaxRemoval, s.SlowStart = 1, 0, 0, 1, SlowStart{}
+	return s
+}
+
+// mergeFallback judges the fallback pool. After a restart the kernel's table may
+// hold its real servers: those are no business of the pool, and before is
+// returned without them.
+func mergeFallback(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server) (*Decision, Memory) {
+	if spec.Fallback == nil {
+		return nil, before
+	}
+	own := spec.ofFallback()
+	memory := Memory{Servers: map[netip.AddrPort]Past{}}
+	if before.Fallback != nil {
+		memory = *before.Fallback
+	}
+	listed := candidates(own, view, &Decision{})
+	copied := false
+	for addr, past := range before.Servers {
+		if !past.Adopted || listed[addr] == nil {
+			continue
+		}
+		if before.Fallback == nil {
+			memory.Servers[addr] = past
+		}
+		if servers[addr] == nil {
+			if !copied {
+				before.Servers, copied = maps.Clone(before.Servers), true
+			}
+			delete(before.Servers, addr)
+		}
+	}
+	d := Merge(own, view, memory)
+	return &d, before
+}
+
+// substitute puts the fallback pool or the sorry server in the place of a pool
+// that has lost its quorum.
+func (d *Decision) substitute(spec Spec, view View, fallback *Decision, live int, dests []lvs.Dest) []lvs.Dest {
+	var sorry *ServerStatus
+	if spec.Sorry != nil {
+		sorry = sorryStatus(spec, view)
+		d.Sorry = sorry
+		if spec.SorryChecked {
+			for _, c := range spec.Checks {
+				d.Checks[c.For(spec.Sorry.Addr)] = Pending
+			}
+		}
+	}
+	lost := fmt.Sprintf("quorum lost (weight %d of %d)", live, spec.Quorum)
+	out := dests
+	switch {
+	case !d.QuorumLost:
+	case fallback != nil && !fallback.QuorumLost:
+		d.Instead = TheFallback
+		out = fallback.Want.Pool.Dests
+	case sorry != nil && sorry.State != Failed:
+		d.Instead = TheSorry
+		sorry.State, sorry.Reason = Serving, lost
+		out = []lvs.Dest{{Addr: spec.Sorry.Addr, Weight: uint32(sorry.Weight), Forward: spec.Sorry.Forward, Tunnel: spec.Tunnel}}
+		d.Want.Reasons[spec.Sorry.Addr] = "sorry server: " + lost
+	}
+	if d.Instead != ThePool {
+		answers := map[Instead]string{TheFallback: "the fallback pool answers", TheSorry: "the sorry server answers"}[d.Instead]
+		for _, dest := range dests {
+			d.Want.Reasons[dest.Addr] = lost + ", " + answers
+		}
+		for addr, past := range d.Memory.Servers {
+			past.Live = false // whoever is there when quorum is regained begins then
+			d.Memory.Servers[addr] = past
+		}
+	}
+	if fallback != nil {
+		d.takeFallback(fallback, lost)
+	}
+	return out
+}
+
+// takeFallback takes over what the fallback pool's decision says.
+func (d *Decision) takeFallback(f *Decision, lost string) {
+	used := d.Instead == TheFallback
+	for i := range f.Servers {
+		s := &f.Servers[i]
+		reason := "fallback: " + lost + "; " + s.Reason
+		if !used {
+			if s.State == Serving || s.State == Kept {
+				s.State, s.Reason = Standby, "stands by while the "+map[bool]string{true: "pool", false: "sorry server"}[d.Instead == ThePool]+" answers; "+s.Reason
+			}
+			reason = s.Reason
+		}
+		if _, also := d.Want.Reasons[s.Addr]; !also || used {
+			d.Want.Reasons[s.Addr] = reason
+		}
+	}
+	if used {
+		maps.Copy(d.Want.AtOnce, f.Want.AtOnce)
+	}
+	for c, seed := range f.Checks {
+		d.Checks[c] = max(d.Checks[c], seed)
+	}
+	d.Fallback = f.Servers
+	d.Waiting = append(d.Waiting, f.Waiting...)
+	d.Warnings = append(d.Warnings, f.Warnings...)
+	d.Memory.Fallback = &f.Memory
+}
+
+// sorryStatus says whether the sorry server could serve. Without checks nobody
+// asks.
+func sorryStatus(spec Spec, view View) *ServerStatus {
+	s := &server{addr: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
+	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
+	if !spec.SorryChecked {
+		spec.Checks = nil
+	}
+	switch o := nativeOpinion(spec, view, s.addr); o.kind {
+	case bad:
+		s.state, s.reason, s.effective = Failed, o.reason, 0
+	case good, pending: // before its first verdict it is better than nothing
+		s.reason = "stands by; " + o.reason
+	case silent:
+	}
+	out := s.status(spec, view)
+	return &out
+}
+
+// quorumLost is keepalived's rule: the pool comes up at quorum + hysteresis and
+// goes down below quorum - hysteresis, or at no weight at all.
+func quorumLost(spec Spec, lost bool, live int) bool {
+	switch {
+	case live == 0 || live < spec.Quorum-spec.Hysteresis:
+		return true
+	case live >= spec.Quorum+spec.Hysteresis:
+		return false
+	}
+	return lost
+}
