@@ -231,3 +231,13 @@ func (c Check) Spec() CheckSpec {
 	}
 	return c.spec.Value()
 }
+
+// of is For, and whether the check can be made there: without a port of its own
+// one that connects needs to know the server's, which nobody may.
+func (c CheckSpec) of(server netip.AddrPort) (Check, bool) {
+	check := c.For(server)
+	return check, check.Target.Port() != 0 || !c.Type.Connects()
+}
+
+// Connects reports whether checks of the type go to a port.
+func (t CheckType) Connects() bool { return t != ICMP && t != Exec && t != NumberFile }

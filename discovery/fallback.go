@@ -101,7 +101,9 @@ func (d *Decision) substitute(spec Spec, view View, fallback *Decision, live int
 		d.Sorry = sorry
 		if spec.SorryChecked {
 			for _, c := range spec.Checks {
-				d.Checks[c.For(spec.Sorry.Addr)] = Pending
+				if check, ok := c.of(spec.Sorry.Addr); ok {
+					d.Checks[check] = Pending
+				}
 			}
 		}
 	}
@@ -165,7 +167,7 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 // sorryStatus says whether the sorry server could serve. Without checks nobody
 // asks.
 func sorryStatus(spec Spec, view View) *ServerStatus {
-	s := &server{addr: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
+	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
 	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
 	if !spec.SorryChecked {
 		spec.Checks = nil

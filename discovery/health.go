@@ -51,7 +51,7 @@ func (s *ServerState) UnmarshalText(b []byte) error { return enumUnmarshal(serve
 // judge merges the catalog's state, the native verdicts and the operator's
 // orders into one state.
 func (s *server) judge(spec Spec, view View, past Past) {
-	s.native = nativeOpinion(spec, view, s.addr)
+	s.native = nativeOpinion(spec, view, s.target)
 	switch {
 	case s.gone && (s.explicit || s.state == Kept):
 		if s.explicit {
@@ -89,11 +89,15 @@ func catalogOpinion(s *server) opinion {
 }
 
 // nativeOpinion takes the worst of a real server's native checks.
-func nativeOpinion(spec Spec, view View, addr netip.AddrPort) opinion {
+func nativeOpinion(spec Spec, view View, target netip.AddrPort) opinion {
 	out := opinion{kind: silent}
 	waiting := 0
 	for _, c := range spec.Checks {
-		v := view.Verdicts[c.For(addr)]
+		check, ok := c.of(target)
+		if !ok {
+			continue
+		}
+		v := view.Verdicts[check]
 		text := fmt.Sprintf("%s check: %s", c.Type, v.Reason)
 		switch v.Health {
 		case Down:

@@ -31,6 +31,7 @@ type Past struct {
 
 	instance Instance
 	query    Query
+	target   netip.AddrPort // what checks connect to; zero: the address itself
 }
 
 // Removal is one real server that stopped serving.

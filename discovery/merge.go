@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -85,7 +86,8 @@ func Merge(spec Spec, view View, before Memory) Decision {
 
 // server is one real server on its way through Merge.
 type server struct {
-	addr     netip.AddrPort
+	addr     netip.AddrPort // in the kernel's table
+	target   netip.AddrPort // what checks connect to; port 0 when nobody knows one
 	origin   Origin
 	instance Instance // of a catalog server
 	query    Query
@@ -121,7 +123,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 	out := map[netip.AddrPort]*server{}
 	for i := range spec.Servers {
 		c := &spec.Servers[i]
-		out[c.Addr] = &server{addr: c.Addr, origin: FromConfig, config: c}
+		out[c.Addr] = &server{addr: c.Addr, target: c.Addr, origin: FromConfig, config: c}
 	}
 	for _, from := range asks(spec) {
 		sel := spec.Selectors[from.selector]
@@ -138,6 +140,12 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			if sel.Port != 0 {
 				addr = netip.AddrPortFrom(addr.Addr(), sel.Port)
 			}
+			target := addr
+			if spec.EveryPort() && spec.Forward != lvs.NAT {
+				// Packets keep the port that the client asked for; the instance's is
+				// where it is checked.
+				addr = netip.AddrPortFrom(addr.Addr(), 0)
+			}
 			s := out[addr]
 			if s == nil {
 				s = &server{addr: addr}
@@ -153,7 +161,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			}
 			// A configured server that the catalog lists too keeps its configured
 			// weight and gains the catalog's state.
-			s.origin, s.instance, s.query, s.from = FromCatalog, inst, from.query, from
+			s.origin, s.instance, s.query, s.from, s.target = FromCatalog, inst, from.query, from, target
 			s.unusable = unusable(spec, addr)
 		}
 	}
@@ -166,7 +174,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 func unusable(spec Spec, addr netip.AddrPort) string {
 	vs := spec.Service.Key
 	switch {
-	case vs.Mark == 0 && spec.Forward != lvs.NAT && addr.Port() != vs.Port:
+	case !spec.EveryPort() && spec.Forward != lvs.NAT && addr.Port() != vs.Port:
 		return fmt.Sprintf("port %d differs from the virtual server's %d, and %s cannot translate ports (set port = %d in the service block if it listens there too)",
 			addr.Port(), vs.Port, spec.Forward, vs.Port)
 	case addr.Addr().Is4() == vs.IPv6() && spec.Forward != lvs.TUN:
@@ -193,7 +201,7 @@ func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, wa
 		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
 			continue
 		}
-		s := &server{addr: addr, origin: past.Origin, instance: past.instance, query: past.query, gone: true, adopted: past.Adopted}
+		s := &server{addr: addr, target: cmp.Or(past.target, addr), origin: past.Origin, instance: past.instance, query: past.query, gone: true, adopted: past.Adopted}
 		i := slices.IndexFunc(all, func(a ask) bool { return a.query == past.query })
 		if i >= 0 {
 			s.from = all[i]
@@ -256,6 +264,9 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	d.Memory.Servers = make(map[netip.AddrPort]Past, len(servers))
 	d.Checks = make(map[Check]Health, len(servers)*len(spec.Checks))
 	d.Want = lvs.Want{Drain: spec.Drain, Reasons: map[netip.AddrPort]string{}, AtOnce: map[netip.AddrPort]bool{}}
+	if spec.Protocol == lvs.UDP {
+		d.Want.Drain = 0 // as lvs.Drain has it; of a firewall mark it does not know the protocol
+	}
 	if o, ok := view.Overrides.Holds[spec.Name]; ok {
 		d.Want.Hold = fmt.Sprintf("hold/%s in KV: %s", spec.Name, o.Value)
 	}
@@ -267,8 +278,8 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		d.Servers = append(d.Servers, s.status(spec, view))
 		d.Want.Reasons[addr] = s.reason
 		for _, c := range spec.Checks {
-			if s.unusable == "" {
-				d.Checks[c.For(addr)] = s.seed()
+			if check, ok := c.of(s.target); ok && s.unusable == "" {
+				d.Checks[check] = s.seed()
 			}
 		}
 		if s.atOnce {
@@ -276,7 +287,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		}
 		d.Memory.Servers[addr] = Past{
 			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
-			Adopted: s.adopted, instance: s.instance, query: s.query,
+			Adopted: s.adopted, instance: s.instance, query: s.query, target: s.target,
 			Live: s.in && s.effective > 0, Since: s.since, Full: s.full,
 		}
 		if !s.in {

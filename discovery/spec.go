@@ -16,8 +16,15 @@ import (
 type Spec struct {
 	Name    string      // the block's label; what KV keys and commands call it
 	Service lvs.Service // address, port, protocol, scheduler, persistence …
-	Forward lvs.Forward // of every real server that does not say otherwise
-	Tunnel  lvs.Tunnel  // with TUN
+	// Spans are the addresses and ports of a group, whose packets get the firewall
+	// mark that Service goes by. Empty for one address and port, and for a mark
+	// that others set.
+	Spans []lvs.Span
+	// Protocol of the packets: that of Service, or of Spans; 0 for a mark that
+	// others set.
+	Protocol lvs.Protocol
+	Forward  lvs.Forward // of every real server that does not say otherwise
+	Tunnel   lvs.Tunnel  // with TUN
 
 	Selectors []Selector  // real servers from catalogs
 	Servers   []Server    // real servers written in the configuration
@@ -39,6 +46,19 @@ type Spec struct {
 	SorryChecked   bool      // Checks are made of Sorry, too, and it serves only when they succeed
 
 	SlowStart SlowStart
+}
+
+// EveryPort reports whether the virtual server is for more than one port, so
+// that its real servers have none of their own: a firewall mark, or port 0.
+func (s Spec) EveryPort() bool { return s.Service.Mark != 0 || s.Service.Port == 0 }
+
+// Markings are the rules that give the packets of a group its firewall mark.
+func (s Spec) Markings() []lvs.Marking {
+	var out []lvs.Marking
+	for _, span := range s.Spans {
+		out = append(out, lvs.Marking{Mark: s.Service.Mark, Protocol: s.Protocol, Span: span})
+	}
+	return out
 }
 
 // Selector picks instances from the answer to a query.

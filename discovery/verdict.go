@@ -50,11 +50,15 @@ type WeightAdvice struct {
 // advised applies what the checks of a real server say to its weight: the
 // smallest weight that one of them names replaces it, then what others say is
 // added. from is empty when none says anything.
-func advised(spec Spec, view View, addr netip.AddrPort, weight int) (advice int, from string) {
+func advised(spec Spec, view View, target netip.AddrPort, weight int) (advice int, from string) {
 	var by []string
 	replaced, add := false, 0
 	for _, c := range spec.Checks {
-		v := view.Verdicts[c.For(addr)]
+		check, ok := c.of(target)
+		if !ok {
+			continue
+		}
+		v := view.Verdicts[check]
 		if v.Health != Up || v.Weight == (WeightAdvice{}) {
 			continue
 		}
@@ -76,7 +80,7 @@ func (s *server) heed(spec Spec, view View) {
 	if spec.Health == ConsulOnly {
 		return
 	}
-	weight, from := advised(spec, view, s.addr, s.weight)
+	weight, from := advised(spec, view, s.target, s.weight)
 	if from == "" {
 		return
 	}

@@ -147,7 +147,10 @@ func (s *server) status(spec Spec, view View) ServerStatus {
 		}
 	}
 	for _, c := range spec.Checks {
-		check := c.For(s.addr)
+		check, ok := c.of(s.target)
+		if !ok {
+			continue
+		}
 		v := view.Verdicts[check]
 		out.Checks = append(out.Checks, CheckStatus{
 			Type: c.Type.String(), Target: check.Target.String(), Health: v.Health, Reason: v.Reason,

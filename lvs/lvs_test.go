@@ -55,6 +55,7 @@ func genService(k lvs.Key) *rapid.Generator[lvs.Service] {
 			OnePacket:   k.Protocol == lvs.UDP && rapid.Bool().Draw(t, "ops"),
 			Persistence: rapid.SampledFrom([]uint32{0, 360}).Draw(t, "persistence"),
 			Granularity: rapid.SampledFrom([]uint8{0, 24, 32, 128}).Draw(t, "granularity"),
+			Engine:      rapid.SampledFrom([]string{"", "sip"}).Draw(t, "engine"),
 		}
 	})
 }

@@ -7,7 +7,8 @@ import "slices"
 // change:
 //
 //   - a granularity of the full address length is 0;
-//   - a service without persistence has no granularity;
+//   - a service without persistence has no granularity and no persistence engine
+//     (ip_vs_sched_persist is the only one to look at them);
 //   - one-packet scheduling is kept as it is, it changes behaviour.
 func (s Service) Normal() Service {
 	full := uint8(32)
@@ -16,6 +17,9 @@ func (s Service) Normal() Service {
 	}
 	if s.Granularity == full || s.Persistence == 0 {
 		s.Granularity = 0
+	}
+	if s.Persistence == 0 {
+		s.Engine = ""
 	}
 	return s
 }

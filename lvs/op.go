@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -145,6 +146,7 @@ func serviceFields(s Service) []field {
 		{"one-packet", onOff(s.OnePacket), s.OnePacket},
 		{"persistence", fmt.Sprintf("%d s", s.Persistence), s.Persistence != 0},
 		{"granularity", granularity(s), s.Granularity != 0},
+		{"persistence engine", cmp.Or(s.Engine, "none"), s.Engine != ""},
 	}
 }
 

@@ -11,3 +11,6 @@ func Schedulers() []string { return slices.Clone(schedulers) }
 
 // KnownScheduler reports whether name is one of Schedulers.
 func KnownScheduler(name string) bool { return slices.Contains(schedulers, name) }
+
+// Engines lists the kernel's persistence engines (net/netfilter/ipvs/ip_vs_pe_*.c).
+func Engines() []string { return []string{"sip"} }

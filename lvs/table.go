@@ -62,6 +62,7 @@ type Service struct {
 	OnePacket   bool           // one-packet scheduling: UDP and firewall marks only
 	Persistence uint32         // seconds a client sticks to its real server; 0 = off
 	Granularity uint8          // prefix length that makes clients "the same" for persistence; 0 = 32 (128)
+	Engine      string         // persistence engine: "sip" goes by Call-ID and not by address alone; "" = none
 }
 
 // Dest is a real server within a virtual server. Addr is its identity there.
@@ -142,6 +143,10 @@ type Desired struct {
 	// remove when Pools does not name them. A virtual server that is neither in
 	// Pools nor in Owned belongs to somebody else and is invisible to Diff.
 	Owned map[Key]bool
+	// Marks are the packets that are to have a firewall mark, so that the virtual
+	// servers of groups get them. Nothing of it is in the IPVS table: Diff does
+	// not look at it.
+	Marks []Marking
 }
 
 // Want is one desired virtual server and the rules for getting there.

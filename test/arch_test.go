@@ -40,6 +40,7 @@ var rules = []rule{
 	{"discovery/check", []string{"./lvs", "./vrrp", "./cmd", "./discovery/consul", "./discovery/file"}, "a check gives verdicts; it does not know what they are for"},
 	{"lvs/reconcile", []string{"./discovery", "./vrrp", "./cmd", "./lvs/kernel", "github.com/cloudflare", "github.com/vishvananda", "github.com/mdlayher"}, "the reconciler drives any kernel, also a fake one"},
 	{"lvs/kernel", []string{"./discovery", "./vrrp", "./cmd", "./lvs/reconcile"}, "the kernel driver only speaks netlink"},
+	{"lvs/fwmark", []string{"./discovery", "./vrrp", "./cmd", "./lvs/reconcile", "./lvs/kernel"}, "marking packets is nftables only; it does not know the IPVS table"},
 	{"lvs/sysctl", []string{"./discovery", "./vrrp", "./cmd", "./lvs/kernel"}, "kernel settings are files, nothing else"},
 	{"vrrp/instance", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket", "./vrrp/vip", "github.com"}, "the runner drives any socket and any host, also simulated ones"},
 	{"vrrp/socket", []string{"./discovery", "./lvs", "./cmd", "./vrrp/vip"}, "the socket carries packets, it has no opinion"},

@@ -134,7 +134,7 @@ func connectionsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			socketFlag(), jsonFlag(),
 			&cli.StringFlag{Name: "client", Usage: "only connections of this client address", EnvVars: []string{"EDGEKEEPER_CLIENT"}},
-			&cli.StringFlag{Name: "virtual", Usage: "only connections to this virtual server (address or address:port)", EnvVars: []string{"EDGEKEEPER_VIRTUAL"}},
+			&cli.StringFlag{Name: "virtual", Usage: "only connections to this virtual server (name, address or address:port)", EnvVars: []string{"EDGEKEEPER_VIRTUAL"}},
 			&cli.StringFlag{Name: "server", Usage: "only connections to this real server (address or address:port)", EnvVars: []string{"EDGEKEEPER_SERVER"}},
 			&cli.StringFlag{Name: "state", Usage: "only connections in this state, such as ESTABLISHED", EnvVars: []string{"EDGEKEEPER_STATE"}},
 		},
@@ -145,7 +145,7 @@ func connectionsCommand() *cli.Command {
 			if filter.Client, _, err = address(c, "client"); err != nil {
 				return err
 			}
-			if filter.Virtual, filter.Port, err = address(c, "virtual"); err != nil {
+			if err := virtual(c, &filter); err != nil {
 				return err
 			}
 			if filter.Dest, filter.DestPort, err = address(c, "server"); err != nil {
@@ -158,6 +158,40 @@ func connectionsCommand() *cli.Command {
 			return output(c, list, show.Connections)
 		},
 	}
+}
+
+// virtual reads the flag of that name: an address, an address and port, or the
+// name of a virtual server, which the director is asked for.
+func virtual(c *cli.Context, filter *lvs.ConnectionFilter) (err error) {
+	name := c.String("virtual")
+	if filter.Virtual, filter.Port, err = address(c, "virtual"); err == nil || strings.ContainsAny(name, ":") {
+		return err
+	}
+	s, err := client(c).Snapshot(c.Context)
+	if err != nil {
+		return err
+	}
+	pools, err := pick(s.Pools, []string{name}, "virtual server", func(p control.Pool) string { return p.Name })
+	if err != nil {
+		return err
+	}
+	entries := pools[0].Addresses
+	if len(entries) == 0 {
+		entries = []string{pools[0].Service}
+	}
+	filter.Mark = pools[0].Mark
+	for _, e := range entries {
+		protocol, span, _ := strings.Cut(e, " ")
+		parsed, err := lvs.ParseSpan(span)
+		if err == nil {
+			err = filter.Protocol.UnmarshalText([]byte(protocol))
+		}
+		if err != nil {
+			return fmt.Errorf("-virtual %s: it is %s, whose packets other rules choose; ask for an address", name, e)
+		}
+		filter.Spans = append(filter.Spans, parsed)
+	}
+	return nil
 }
 
 // address reads a flag that is an address or an address and port.

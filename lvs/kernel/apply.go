@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"golang.org/x/sys/unix"
@@ -32,7 +34,7 @@ func (d *Driver) Apply(ctx context.Context, ops []lvs.Op) []error {
 		d.send(batch, got)
 		for i, op := range batch {
 			if needsScheduler(op) {
-				got[i] = d.withScheduler(ctx, op, got[i], n == 1)
+				got[i] = d.withModules(ctx, op, got[i], n == 1)
 			}
 			got[i] = classify(op, got[i])
 		}
@@ -45,7 +47,7 @@ func (d *Driver) Apply(ctx context.Context, ops []lvs.Op) []error {
 // those behind it, which may depend on it, are sent.
 func (d *Driver) together(ops []lvs.Op) int {
 	for i, op := range ops[:min(len(ops), window)] {
-		if needsScheduler(op) && !d.cfg.NoModules && !d.proven[op.Service.Scheduler] {
+		if needsScheduler(op) && !d.cfg.NoModules && d.unproven(op) {
 			return max(i, 1)
 		}
 	}
@@ -54,25 +56,44 @@ func (d *Driver) together(ops []lvs.Op) int {
 
 func needsScheduler(op lvs.Op) bool { return op.Verb == lvs.AddService || op.Verb == lvs.SetService }
 
-// withScheduler takes the answer to an op that names a scheduler. Alone, the op
-// is sent again once the module could be loaded.
-func (d *Driver) withScheduler(ctx context.Context, op lvs.Op, err error, alone bool) error {
-	module := "ip_vs_" + op.Service.Scheduler
-	if errors.Is(err, unix.ENOENT) && alone && !d.cfg.NoModules && d.load(ctx, module) == nil {
-		// The kernel asks modprobe for the scheduler by itself, but in its own
-		// root; in a container only we may know where the modules are.
+// modules are the kernel modules that the virtual server of an op needs.
+func modules(s lvs.Service) []string {
+	out := []string{"ip_vs_" + s.Scheduler}
+	if e := s.Normal().Engine; e != "" {
+		out = append(out, "ip_vs_pe_"+e)
+	}
+	return out
+}
+
+// withModules takes the answer to an op that names a scheduler, and perhaps a
+// persistence engine. Alone, the op is sent again once a module could be loaded.
+func (d *Driver) withModules(ctx context.Context, op lvs.Op, err error, alone bool) error {
+	needed := modules(op.Service)
+	for _, module := range needed {
+		if !errors.Is(err, unix.ENOENT) || !alone || d.cfg.NoModules || d.load(ctx, module) != nil {
+			continue
+		}
+		// The kernel asks modprobe for it by itself, but in its own root; in a
+		// container only we may know where the modules are.
 		d.cfg.Log.Info("loaded kernel module", "module", module)
 		one := []error{nil}
 		d.send([]lvs.Op{op}, one)
 		err = one[0]
 	}
-	switch {
-	case err == nil:
-		d.proven[op.Service.Scheduler] = true
-	case errors.Is(err, unix.ENOENT):
-		delete(d.proven, op.Service.Scheduler)
+	for _, module := range needed {
+		switch {
+		case err == nil:
+			d.proven[module] = true
+		case errors.Is(err, unix.ENOENT):
+			delete(d.proven, module)
+		}
 	}
 	return err
+}
+
+// unproven reports whether the kernel may lack a module that the op needs.
+func (d *Driver) unproven(op lvs.Op) bool {
+	return slices.ContainsFunc(modules(op.Service), func(m string) bool { return !d.proven[m] })
 }
 
 // send does at most window ops and fills in the kernel's errors.
@@ -150,7 +171,7 @@ func classify(op lvs.Op, err error) error {
 		means = lvs.ErrNotFound
 	case errors.Is(err, unix.ENOENT):
 		// The virtual server itself would be ESRCH.
-		means = fmt.Errorf("%w: %s (kernel module ip_vs_%[2]s)", lvs.ErrNoScheduler, op.Service.Scheduler)
+		means = fmt.Errorf("%w: %s (kernel module %s)", lvs.ErrNoScheduler, op.Service.Scheduler, strings.Join(modules(op.Service), " or "))
 	}
 	op.Reason = ""
 	if means == nil {

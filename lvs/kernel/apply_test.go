@@ -143,6 +143,38 @@ func TestSchedulerModule(t *testing.T) {
 	}
 }
 
+// A persistence engine is a module, too: it is tried for where the scheduler's
+// made no difference.
+func TestEngineModule(t *testing.T) {
+	var loaded []string
+	c := &client{}
+	there := false
+	c.socket.refuse = func(op lvs.Op) unix.Errno {
+		if op.Service.Engine != "" && !there {
+			return unix.ENOENT
+		}
+		return 0
+	}
+	d, err := open(t, func(m string) error {
+		loaded = append(loaded, m)
+		there = m == "ip_vs_pe_sip"
+		return nil
+	}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := lvs.Service{Key: lvs.Key{Protocol: lvs.UDP, Addr: vip, Port: 5060}, Scheduler: "rr", Persistence: 60, Engine: "sip"}
+	for range 2 { // the second finds it proven
+		if err := d.Apply(t.Context(), []lvs.Op{{Verb: lvs.AddService, Service: s}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		s.Port++
+	}
+	if d := cmp.Diff([]string{"ip_vs_rr", "ip_vs_pe_sip"}, loaded); d != "" {
+		t.Errorf("modules loaded: %s", d)
+	}
+}
+
 // What goes over the wire means the same at the other end: random ops, many of
 // them wrong, get through socket and encoding the answers that the strict fake
 // gives directly, and the table reads back the same.

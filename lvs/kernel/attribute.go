@@ -42,6 +42,7 @@ const (
 	svcTimeout   = 8
 	svcNetmask   = 9
 	svcStats     = 10
+	svcEngine    = 11
 	svcStats64   = 12
 
 	destAddr       = 1 // IPVS_DEST_ATTR_*
@@ -140,7 +141,7 @@ func (a *attributes) text(typ uint16, v string) {
 
 // service writes what names a virtual server; full adds what describes it,
 // which the kernel wants for adding and setting only (ip_vs_genl_parse_service).
-func (a *attributes) service(s ipvs.Service, full bool) {
+func (a *attributes) service(s service, full bool) {
 	at := a.open(attrService)
 	a.u16(svcFamily, uint16(s.Family))
 	if s.FWMark != 0 {
@@ -162,6 +163,9 @@ func (a *attributes) service(s ipvs.Service, full bool) {
 			a.u32(svcNetmask, uint32(max(s.Netmask.Bits(), 0))) // a prefix length
 		} else {
 			a.bytes(svcNetmask, s.Netmask.AsSlice()...)
+		}
+		if s.engine != "" {
+			a.text(svcEngine, s.engine) // without it the kernel takes the engine off
 		}
 	}
 	a.close(at)
@@ -203,6 +207,16 @@ func each(b []byte, f func(typ uint16, v []byte) error) error {
 		return fmt.Errorf("%w: %d bytes left over", errBadAttribute, len(b))
 	}
 	return nil
+}
+
+// fields calls f with a reader and each attribute in b. Its error is the first of
+// f, of the reader, or of the form of b.
+func fields(b []byte, f func(r *value, typ uint16, v []byte) error) error {
+	var r value
+	if err := each(b, func(typ uint16, v []byte) error { return f(&r, typ, v) }); err != nil {
+		return err
+	}
+	return r.err
 }
 
 // value reads attributes of known sizes; the first that has another size is

@@ -5,6 +5,7 @@ package kernel
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -76,6 +77,10 @@ func ParseConnections(ctx context.Context, r io.Reader, filter lvs.ConnectionFil
 //
 //	Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
 //	TCP C0A80005 D431 3D8B0201 0050 3D8B0204 0050 ESTABLISHED     899
+//	IP  C0A80005 0000 00010041 0000 3D8B0204 0000 NONE             58
+//
+// The last is a template of a firewall mark, which stands in the first four
+// bytes of the virtual server's address.
 func parseConnection(line string) (lvs.Connection, error) {
 	f := strings.Fields(line)
 	if len(f) < 9 {
@@ -90,6 +95,9 @@ func parseConnection(line string) (lvs.Connection, error) {
 		if *into, err = parseEndpoint(f[1+2*i], f[2+2*i]); err != nil {
 			return lvs.Connection{}, err
 		}
+	}
+	if c.Protocol == 0 { // only templates of firewall marks have none (ip_vs_sched_persist)
+		c.Mark, c.Virtual = binary.BigEndian.Uint32(c.Virtual.Addr().AsSlice()), netip.AddrPort{}
 	}
 	c.State = f[7]
 	secs, err := strconv.ParseInt(f[8], 10, 32)

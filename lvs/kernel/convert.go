@@ -23,9 +23,16 @@ const foreign = 0x80
 // schedulerFlagShift is where IP_VS_SVC_F_SCHED1 stands among the flags.
 const schedulerFlagShift = 3
 
-func toService(s lvs.Service) ipvs.Service {
+// service is a virtual server as it is sent and read; cloudflare/ipvs has no
+// persistence engines.
+type service struct {
+	ipvs.Service
+	engine string
+}
+
+func toService(s lvs.Service) service {
 	s = s.Normal()
-	out := ipvs.Service{
+	out := service{engine: s.Engine, Service: ipvs.Service{
 		Address:   s.Addr,
 		Scheduler: s.Scheduler,
 		Timeout:   s.Persistence,
@@ -34,7 +41,7 @@ func toService(s lvs.Service) ipvs.Service {
 		FWMark:    s.Mark,
 		Family:    ipvs.INET,
 		Protocol:  ipvs.Protocol(s.Protocol),
-	}
+	}}
 	bits := 32
 	if s.IPv6() {
 		out.Family, bits = ipvs.INET6, 128
@@ -54,8 +61,9 @@ func toService(s lvs.Service) ipvs.Service {
 	return out
 }
 
-func fromService(s ipvs.Service) lvs.Service {
+func fromService(s service) lvs.Service {
 	out := lvs.Service{
+		Engine:    s.engine,
 		Scheduler: s.Scheduler,
 		Flags:     lvs.SchedulerFlags(s.Flags>>schedulerFlagShift) & 7,
 		OnePacket: s.Flags&ipvs.ServiceOnePacket != 0,

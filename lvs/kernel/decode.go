@@ -7,12 +7,17 @@ import (
 	"github.com/cloudflare/ipvs/netmask"
 )
 
+// serviceEntry is a virtual server of a dump, with its counters.
+type serviceEntry struct {
+	service
+	stats, stats64 ipvs.Stats
+}
+
 // decodeService reads what is within an IPVS_CMD_ATTR_SERVICE of a dump.
-func decodeService(b []byte) (ipvs.ServiceExtended, error) {
-	var s ipvs.ServiceExtended
-	var r value
+func decodeService(b []byte) (serviceEntry, error) {
+	var s serviceEntry
 	var addr, mask []byte
-	err := each(b, func(typ uint16, v []byte) error {
+	err := fields(b, func(r *value, typ uint16, v []byte) error {
 		switch typ {
 		case svcFamily:
 			s.Family = ipvs.AddressFamily(r.u16(v))
@@ -34,13 +39,16 @@ func decodeService(b []byte) (ipvs.ServiceExtended, error) {
 			s.Timeout = r.u32(v)
 		case svcNetmask:
 			mask = v
+		case svcEngine:
+			s.engine = text(v)
 		case svcStats:
-			return decodeStats(&s.Stats, v)
+			return decodeStats(&s.stats, v)
 		case svcStats64:
-			return decodeStats(&s.Stats64, v)
+			return decodeStats(&s.stats64, v)
 		}
 		return nil
 	})
+	var r value // address and netmask have the form of the family, which may come behind them
 	if s.FWMark == 0 {
 		s.Address = r.address(addr, s.Family)
 	}
@@ -60,9 +68,8 @@ func decodeService(b []byte) (ipvs.ServiceExtended, error) {
 func decodeDest(b []byte, family ipvs.AddressFamily) (ipvs.DestinationExtended, error) {
 	var d ipvs.DestinationExtended
 	d.Family = family
-	var r value
 	var addr []byte
-	err := each(b, func(typ uint16, v []byte) error {
+	err := fields(b, func(r *value, typ uint16, v []byte) error {
 		switch typ {
 		case destAddr:
 			addr = v
@@ -97,6 +104,7 @@ func decodeDest(b []byte, family ipvs.AddressFamily) (ipvs.DestinationExtended, 
 		}
 		return nil
 	})
+	var r value
 	d.Address = r.address(addr, d.Family)
 	if err == nil {
 		err = r.err
@@ -106,8 +114,7 @@ func decodeDest(b []byte, family ipvs.AddressFamily) (ipvs.DestinationExtended, 
 
 // decodeStats reads the counters; the kernel's rates are not used.
 func decodeStats(s *ipvs.Stats, b []byte) error {
-	var r value
-	err := each(b, func(typ uint16, v []byte) error {
+	return fields(b, func(r *value, typ uint16, v []byte) error {
 		switch typ {
 		case statsConnections:
 			s.Connections = r.wide(v)
@@ -122,10 +129,6 @@ func decodeStats(s *ipvs.Stats, b []byte) error {
 		}
 		return nil
 	})
-	if err == nil {
-		err = r.err
-	}
-	return err
 }
 
 // text reads a string up to its NUL.

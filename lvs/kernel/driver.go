@@ -42,7 +42,7 @@ type Driver struct {
 	mu     sync.Mutex
 	client ipvs.Client     // single requests
 	bulk   *pipe           // changes and dumps; nil after a failure, to be opened again
-	proven map[string]bool // schedulers that the kernel has had
+	proven map[string]bool // modules that the kernel has had
 
 	syncMu sync.Mutex // apart, so that a change of role waits for no long Apply
 	sync   *genetlink.Conn

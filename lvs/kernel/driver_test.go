@@ -244,6 +244,7 @@ func genService(t *rapid.T, key lvs.Key) lvs.Service {
 		Flags:       lvs.SchedulerFlags(rapid.IntRange(0, 7).Draw(t, "flags")),
 		OnePacket:   rapid.Bool().Draw(t, "ops"),
 		Persistence: rapid.Uint32Range(0, 1000).Draw(t, "persistence"),
+		Engine:      rapid.SampledFrom([]string{"", "sip"}).Draw(t, "engine"),
 	}
 	full := 32
 	if s.IPv6() {
@@ -298,7 +299,7 @@ func TestDestConversion(t *testing.T) {
 // wanted.
 func TestForeignForms(t *testing.T) {
 	for _, m := range []netmask.Mask{netmask.MaskFrom4([4]byte{255, 0, 255, 0}), netmask.MaskFrom(0, 32)} {
-		s := fromService(ipvs.Service{Address: vip, Family: ipvs.INET, Flags: ipvs.ServicePersistent, Timeout: 9, Netmask: m})
+		s := fromService(service{Service: ipvs.Service{Address: vip, Family: ipvs.INET, Flags: ipvs.ServicePersistent, Timeout: 9, Netmask: m}})
 		if s.Granularity != OddGranularity {
 			t.Errorf("%s: granularity %d", m, s.Granularity)
 		}

@@ -115,7 +115,7 @@ func parseOp(data []byte) (lvs.Op, error) {
 			if err != nil && needsScheduler(op) {
 				return err
 			}
-			op.Service = fromService(s.Service)
+			op.Service = fromService(s.service)
 		case attrDest:
 			d, err := decodeDest(v, 0)
 			op.Dest = fromDest(d.Destination)
@@ -145,8 +145,8 @@ func (s *socket) dump(m netlink.Message) {
 	} else {
 		var key lvs.Key
 		if err := each(m.Data[4:], func(_ uint16, v []byte) error {
-			svc, _ := decodeService(v) // only its identity is there
-			key = fromService(svc.Service).Key
+			e, _ := decodeService(v) // only its identity is there
+			key = fromService(e.service).Key
 			return nil
 		}); err != nil {
 			panic(err)
@@ -192,6 +192,9 @@ func serviceObject(svc lvs.Service) []byte {
 		a.u32(svcNetmask, uint32(s.Netmask.Bits()))
 	} else {
 		a.bytes(svcNetmask, s.Netmask.AsSlice()...)
+	}
+	if s.engine != "" {
+		a.text(svcEngine, s.engine)
 	}
 	a.close(at)
 	return a

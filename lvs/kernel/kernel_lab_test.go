@@ -97,7 +97,7 @@ func TestLabServiceForms(t *testing.T) {
 		{Scheduler: "sed"}, {Scheduler: "nq"}, {Scheduler: "fo"}, {Scheduler: "ovf"}, {Scheduler: "dh"},
 		{Scheduler: "lblc"}, {Scheduler: "lblcr"},
 		{Scheduler: "wrr", Persistence: 360}, {Scheduler: "wrr", Persistence: 1, Granularity: 24},
-		{Scheduler: "wrr", Persistence: 86400, Granularity: 1}, {Scheduler: "wrr", OnePacket: true},
+		{Scheduler: "wrr", Persistence: 86400, Granularity: 1}, {Scheduler: "wrr", OnePacket: true}, {Scheduler: "rr", Persistence: 60, Engine: "sip"}, {Scheduler: "rr", Persistence: 60, Engine: "sip", OnePacket: true},
 	}
 	for _, k := range keys {
 		for _, s := range forms {

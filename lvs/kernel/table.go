@@ -11,7 +11,7 @@ import (
 )
 
 func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
-	var services []ipvs.ServiceExtended
+	var services []serviceEntry
 	err := p.dump(ctx, newRequest(cmdGetService), attrService, func() { services = services[:0] }, func(b []byte) error {
 		s, err := decodeService(b)
 		services = append(services, s)
@@ -30,9 +30,9 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 		if err := ctx.Err(); err != nil {
 			return lvs.Observed{}, fmt.Errorf("read real servers: %w", err)
 		}
-		svc := fromService(s.Service)
+		svc := fromService(s.service)
 		r := newRequest(cmdGetDest)
-		r.service(s.Service, false)
+		r.service(s.service, false)
 		err := p.dump(ctx, r, attrDest, func() { dests = dests[:0] }, func(b []byte) error {
 			d, err := decodeDest(b, s.Family)
 			dests = append(dests, d)
@@ -41,7 +41,7 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 		if err != nil {
 			return lvs.Observed{}, fmt.Errorf("read real servers of %s: %w", svc.Key, err)
 		}
-		sum := fromStats(s.Stats, s.Stats64)
+		sum := fromStats(s.stats, s.stats64)
 		pool := make([]lvs.Dest, 0, len(dests))
 		for _, e := range dests {
 			dst := fromDest(e.Destination)

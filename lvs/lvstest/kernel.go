@@ -200,6 +200,9 @@ func Dump(t lvs.Table) string {
 		if s.Persistence != 0 {
 			fmt.Fprintf(&b, " persistent %d/%d", s.Persistence, s.Granularity)
 		}
+		if s.Engine != "" {
+			fmt.Fprintf(&b, " pe %s", s.Engine)
+		}
 		b.WriteByte('\n')
 		for _, d := range p.Dests {
 			d = d.Normal()
@@ -266,6 +269,9 @@ func (k *Kernel) check(op lvs.Op) error {
 		}
 		if !slices.Contains(schedulers, op.Service.Scheduler) {
 			return lvs.ErrNoScheduler
+		}
+		if e := op.Service.Engine; e != "" && !slices.Contains(lvs.Engines(), e) {
+			return lvs.ErrNoScheduler // ENOENT, too
 		}
 	case lvs.AddDest, lvs.SetDest:
 		if !found {

@@ -72,6 +72,7 @@ func genOp(t *rapid.T) lvs.Op {
 			Flags:       lvs.SchedulerFlags(rapid.IntRange(0, 7).Draw(t, "flags")),
 			Persistence: rapid.SampledFrom([]uint32{0, 360}).Draw(t, "persistence"),
 			Granularity: rapid.SampledFrom([]uint8{0, 24, 32}).Draw(t, "granularity"),
+			Engine:      rapid.SampledFrom([]string{"", "", "sip"}).Draw(t, "engine"),
 		},
 	}
 	if !op.Verb.IsDest() {

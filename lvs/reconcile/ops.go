@@ -30,6 +30,7 @@ type pass struct {
 // next from doing harm: virtual servers, then what adds, then what takes away.
 func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 	if len(ops) == 0 {
+		p.mark(ctx)
 		return
 	}
 	start := time.Now()
@@ -46,6 +47,11 @@ func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 	}
 	tried := p.apply(ctx, steps[0])
 	tried += p.apply(ctx, p.withService(steps[1]))
+	// Packets go to a new virtual server when it has its real servers, and before
+	// the one that had them goes.
+	if !p.mark(ctx) {
+		steps[2] = p.keepServices(steps[2])
+	}
 	tried += p.apply(ctx, p.guard(steps[2]))
 	if tried > 0 {
 		p.l.acted = true

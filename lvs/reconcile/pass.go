@@ -28,6 +28,7 @@ type loop struct {
 
 	drains   lvs.Drains
 	retries  map[lvs.DestID]*retry
+	marks    marksState
 	owned    map[lvs.Key]bool
 	released bool
 
@@ -80,6 +81,7 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 	}
 	if resync {
 		clear(l.retries)
+		l.marks.next = time.Time{}
 	}
 	held := 0
 	var deadlines map[lvs.DestID]time.Time
@@ -221,6 +223,9 @@ func (l *loop) next(cfg Config, deadlines map[lvs.DestID]time.Time) time.Time {
 			next = rt.next
 		}
 	}
+	if l.marks.err != nil && l.marks.next.Before(next) {
+		next = l.marks.next
+	}
 	now := time.Now()
 	for _, t := range deadlines {
 		// One that has passed belongs to a held pool: only a Set ends that.
@@ -261,7 +266,7 @@ func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time
 		Applied: l.applied, Verified: l.verified, Adopted: l.adopted,
 		Counts: maps.Clone(l.counts), Drift: l.drift, LastDrift: l.lastDrift, HeldBack: held,
 		Observed: l.have, ReadAt: l.readAt, ReadErr: l.err, ReadTook: l.took,
-		ApplyTook: l.applyTook, ApplyAt: l.applyAt, Passes: l.passes, NextAt: next,
+		MarksErr: l.marks.err, ApplyTook: l.applyTook, ApplyAt: l.applyAt, Passes: l.passes, NextAt: next,
 	}
 	s.Owned = slices.SortedFunc(maps.Keys(l.owned), lvs.Key.Compare)
 	for id, rt := range l.retries {

@@ -18,6 +18,8 @@
 //   - A pool is not emptied because its replacement failed: while additions to a
 //     pool fail, what would leave it without a real server waits.
 //   - Departing real servers drain as lvs.Drain says.
+//   - The packets of Desired.Marks have their firewall marks: the rules for it are
+//     checked whenever the table is read, and put right.
 package reconcile
 
 import (
@@ -58,6 +60,12 @@ type Config struct {
 	// it doubles in between. Default 100 ms (most failures are somebody else's
 	// change, and reading again settles those) and 30 s.
 	RetryMin, RetryMax time.Duration
+	// Marks keeps the rules that give packets their firewall marks; lvs/fwmark has
+	// the real one. Nil when Desired.Marks is always empty.
+	Marks Marks
+	// OnMarks is called, like OnChange, after the rules were written, or could not
+	// be read or written. Nil calls nobody.
+	OnMarks func(MarksChange)
 	// OnChange is called after each op, done or failed, from the goroutine of
 	// Run (or of Release). It must not block, nor call Release. Nil calls nobody.
 	OnChange func(Change)
@@ -90,6 +98,9 @@ func (c Config) withDefaults() Config {
 	c.RetryMax = max(c.RetryMax, c.RetryMin)
 	if c.OnChange == nil {
 		c.OnChange = func(Change) {}
+	}
+	if c.OnMarks == nil {
+		c.OnMarks = func(MarksChange) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -239,6 +250,7 @@ func (r *Reconciler) Release(ctx context.Context) error {
 		(&pass{r: r, l: l, fresh: true}).did(ops[i])
 		delete(l.owned, ops[i].Service.Key)
 	}
+	errs = append(errs, r.unmark(ctx))
 	r.publish(l.statusNow(0, nil, time.Time{}))
 	return errors.Join(errs...)
 }

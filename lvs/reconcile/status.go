@@ -54,11 +54,12 @@ type Status struct {
 	Owned []lvs.Key
 
 	Counts    map[Count]uint64 // ops tried since start
-	Drift     uint64           // ops that undid what somebody else did
+	Drift     uint64           // ops, and writes of the rules for marks, that undid what somebody else did
 	LastDrift time.Time        // zero: never
 	HeldBack  int              // ops that wait because a pool's additions fail
 	Errors    []ObjectError    // objects whose last op failed, in order
 	Draining  []Draining       // in order
+	MarksErr  error            // why the rules for firewall marks are not as wanted; nil: they are
 
 	// Observed is the table as last read, with the ops acknowledged since.
 	Observed  lvs.Observed

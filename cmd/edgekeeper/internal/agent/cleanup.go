@@ -32,7 +32,7 @@ func Cleanup(ctx context.Context, dir string, p Platform, log *slog.Logger) (err
 	if err != nil || st.record.Keep {
 		return err
 	}
-	if len(st.record.Services) > 0 || st.record.Timeouts != nil || st.record.Sync {
+	if len(st.record.Services) > 0 || st.record.Timeouts != nil || st.record.Sync || st.record.Marks {
 		if err := release(ctx, p, log, st.record); err != nil {
 			return err
 		}

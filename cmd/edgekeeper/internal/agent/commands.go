@@ -105,7 +105,7 @@ func (a *agent) Connections(ctx context.Context, filter lvs.ConnectionFilter) ([
 	out := make([]control.Connection, 0, len(list))
 	for _, c := range list {
 		out = append(out, control.Connection{
-			Protocol: c.Protocol.String(), Client: c.Client, Virtual: c.Virtual, Server: c.Dest,
+			Protocol: c.Protocol.String(), Client: c.Client, Virtual: c.Virtual, Mark: c.Mark, Server: c.Dest,
 			State: c.State, Expires: c.Expires.Seconds(),
 		})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/fwmark"
 	"github.com/edgekeeper/edgekeeper/lvs/reconcile"
 )
 
@@ -49,7 +50,7 @@ func (k *dataplane) open(ctx context.Context, p Platform, cfg *config.Config, lo
 	if k.tuned, err = openSysctls(p.Sysctls, SysctlState(cfg.StateDir)); err != nil {
 		return nil, err
 	}
-	if len(cfg.VirtualServers) == 0 && len(k.recorded) == 0 {
+	if len(cfg.VirtualServers) == 0 && len(k.recorded) == 0 && !k.store.record.Marks {
 		return nil, nil
 	}
 	ipvs, err := p.OpenIPVS(ctx, log)
@@ -62,7 +63,10 @@ func (k *dataplane) open(ctx context.Context, p Platform, cfg *config.Config, lo
 	}
 	k.ipvs, k.sync.kernel = ipvs, ipvs
 	// Ops are events already; of the rest, what goes wrong is worth a line.
-	k.reconciler = reconcile.New(ipvs, reconcile.Config{OnChange: k.changed, Log: slog.New(atLeast{slog.LevelWarn, log.Handler()})})
+	k.reconciler = reconcile.New(ipvs, reconcile.Config{
+		OnChange: k.changed, OnMarks: k.marked, Marks: p.OpenMarks(k.store.record.Marks),
+		Log: slog.New(atLeast{slog.LevelWarn, log.Handler()}),
+	})
 	return have.Table, nil
 }
 
@@ -98,6 +102,22 @@ func (k *dataplane) changed(c reconcile.Change) {
 		k.event("drift", object, "somebody else changed the table, repaired: "+text)
 	default:
 		k.event("ipvs", object, text)
+	}
+}
+
+// marked turns a write of the rules for firewall marks into an event.
+func (k *dataplane) marked(c reconcile.MarksChange) {
+	const object = "firewall marks"
+	switch {
+	case c.Err != nil:
+		k.event("ipvs", object, c.Err.Error()+"; tried again")
+	case c.Drift != "":
+		k.mu.Lock()
+		k.drift = "nftables table " + fwmark.TableName + ": " + c.Drift
+		k.mu.Unlock()
+		k.event("drift", object, "somebody else changed the nftables table "+fwmark.TableName+", repaired: "+c.Drift)
+	default:
+		k.event("ipvs", object, fmt.Sprintf("nftables table %s has the marks of %d ranges", fwmark.TableName, len(c.Want)))
 	}
 }
 
@@ -229,7 +249,7 @@ func release(ctx context.Context, p Platform, log *slog.Logger, record kernelRec
 			return err
 		}
 	}
-	r := reconcile.New(ipvs, reconcile.Config{Log: log})
+	r := reconcile.New(ipvs, reconcile.Config{Log: log, Marks: p.OpenMarks(record.Marks)})
 	owned := map[lvs.Key]bool{}
 	for _, key := range record.Services {
 		owned[key] = true

@@ -221,6 +221,7 @@ func (a *agent) decide() {
 		a.decisions = append(a.decisions, d)
 		memory[spec.Name] = d.Memory
 		want.Pools[spec.Service.Key] = d.Want
+		want.Marks = append(want.Marks, spec.Markings()...)
 		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
 			next = d.Next
 		}
@@ -241,6 +242,11 @@ func (a *agent) decide() {
 	})
 	if err := a.store.own(keysOf(want), a.kernel.remaining()); err != nil {
 		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
+	}
+	if len(want.Marks) > 0 {
+		if err := a.store.ownMarks(); err != nil {
+			a.event("agent", "state", "cannot record that firewall marks are ours: "+err.Error())
+		}
 	}
 	if a.kernel.reconciler != nil {
 		a.kernel.reconciler.Set(want)

@@ -7,7 +7,9 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/process"
+	"github.com/edgekeeper/edgekeeper/lvs/fwmark"
 	"github.com/edgekeeper/edgekeeper/lvs/kernel"
+	"github.com/edgekeeper/edgekeeper/lvs/reconcile"
 	"github.com/edgekeeper/edgekeeper/vrrp/conflict"
 	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 	"github.com/edgekeeper/edgekeeper/vrrp/socket"
@@ -27,6 +29,9 @@ type Platform struct {
 	Cleanup func(folder string) error
 	// OpenIPVS connects to the kernel's IPVS.
 	OpenIPVS func(ctx context.Context, log *slog.Logger) (IPVS, error)
+	// OpenMarks prepares the rules that give the packets of groups their firewall
+	// marks. Leftover says that an earlier run may have left some.
+	OpenMarks func(leftover bool) reconcile.Marks
 	// OpenHost prepares the addresses of a virtual router.
 	OpenHost func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error)
 	// Dial opens the socket of a virtual router.
@@ -51,6 +56,9 @@ func (p Platform) withDefaults() Platform {
 		p.OpenIPVS = func(ctx context.Context, log *slog.Logger) (IPVS, error) {
 			return kernel.Open(ctx, kernel.Config{Log: log})
 		}
+	}
+	if p.OpenMarks == nil {
+		p.OpenMarks = func(leftover bool) reconcile.Marks { return fwmark.New(leftover) }
 	}
 	if p.OpenHost == nil {
 		monitor, pacer := new(vip.Monitor), new(vip.Pacer)

@@ -70,6 +70,10 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost, Answers: d.Instead,
 		Servers: []control.PoolServer{},
 	}
+	p.Mark, p.Engine = service.Mark, service.Normal().Engine
+	for _, s := range d.Spec.Spans {
+		p.Addresses = append(p.Addresses, d.Spec.Protocol.String()+" "+s.String())
+	}
 	for _, q := range d.Waiting {
 		p.Waiting = append(p.Waiting, queryName(q))
 	}
@@ -120,6 +124,8 @@ func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {
 	switch {
 	case s.ReadErr != nil:
 		out.Error = "read table: " + s.ReadErr.Error()
+	case s.MarksErr != nil:
+		out.Error = s.MarksErr.Error()
 	case len(s.Errors) > 0:
 		e := s.Errors[0]
 		out.Error = fmt.Sprintf("%s: %v (%d attempts; %d objects fail in all)", e.Op, e.Err, e.Attempts, len(s.Errors))

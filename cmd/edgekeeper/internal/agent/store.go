@@ -19,6 +19,7 @@ type kernelRecord struct {
 	Services []lvs.Key     `json:"virtual_servers"` // ours to remove
 	Timeouts *lvs.Timeouts `json:"timeouts_before,omitempty"`
 	Sync     bool          `json:"sync_daemon,omitempty"` // a connection-synchronization daemon may run
+	Marks    bool          `json:"fwmarks,omitempty"`     // rules that set firewall marks may be there
 }
 
 // store is the state folder of a running director.
@@ -58,6 +59,15 @@ func (s *store) own(wanted, remaining []lvs.Key) error {
 	// A new map: the reconciler may still hold the one before.
 	s.owned = next
 	s.record.Services = slices.SortedFunc(maps.Keys(next), lvs.Key.Compare)
+	return s.writeRecord()
+}
+
+// ownMarks records that rules for firewall marks are about to be made.
+func (s *store) ownMarks() error {
+	if s.record.Marks {
+		return nil
+	}
+	s.record.Marks = true
 	return s.writeRecord()
 }
 

@@ -54,8 +54,8 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 		}
 		k.addf(at, "timeout %s is longer than interval %s: attempts would overlap", short(spec.Timeout), short(spec.Interval))
 	}
-	if spec.Port == 0 && s.Service.Addr.IsValid() && s.Service.Port == 0 && !k.bad("port") {
-		k.addf(k.header, "%s needs port: the virtual server is for every port", k.name())
+	if spec.Port == 0 && spec.Type.Connects() && identified(s) && portless(s) && !k.bad("port") {
+		k.addf(k.header, "%s needs port: the virtual server is for more than one, and its real servers have none", k.name())
 	}
 	c.addresses(k, s, &spec)
 	switch spec.Type {
@@ -87,12 +87,12 @@ func (c *checker) addresses(k *block, s *discovery.Spec, spec *discovery.CheckSp
 		return
 	}
 	// Where packets are tunnelled the real servers may be of either family.
-	to, what := spec.Addr, "address"
-	if !to.IsValid() && s.Forward != lvs.TUN && s.Service.Addr.IsValid() {
-		to, what = s.Service.Addr, "the virtual server"
-	}
-	if to.IsValid() && !sameFamily(to, spec.Source) {
-		k.addf(k.where("source_address"), "source_address is %s, %s is %s", family(spec.Source), what, family(to))
+	at := k.where("source_address")
+	switch {
+	case spec.Addr.IsValid() && !sameFamily(spec.Addr, spec.Source):
+		k.addf(at, "source_address is %s, address is %s", family(spec.Source), family(spec.Addr))
+	case !spec.Addr.IsValid() && s.Forward != lvs.TUN && identified(s) && spec.Source.Is4() == s.Service.IPv6():
+		k.addf(at, "source_address is %s, the virtual server is %s", family(spec.Source), familyName(s.Service.IPv6()))
 	}
 }
 

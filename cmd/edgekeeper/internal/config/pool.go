@@ -25,9 +25,10 @@ func (c *checker) fallback(b *block, s *discovery.Spec, have sources) *discovery
 	}
 	own := *s // what the blocks within are compared with
 	own.Forward = forwardOf(f, s.Forward)
+	own.Servers, own.Sorry, own.SorryChecked = c.realServers(f, &own), nil, false
 	out := &discovery.Fallback{
 		Name: f.label, Forward: own.Forward, Weight: int(f.num("weight")),
-		Servers: c.realServers(f, &own), Selectors: c.selectors(f, &own, have), Checks: c.checks(f, &own),
+		Servers: own.Servers, Selectors: c.selectors(f, &own, have), Checks: c.checks(f, &own),
 	}
 	if len(f.all("check")) == 0 {
 		out.Checks = s.Checks

@@ -115,10 +115,11 @@ func (a *argument) zero() any {
 
 // bounds that several arguments share.
 const (
-	second   = int64(time.Second)
-	maxDelay = 24 * int64(time.Hour) // of anything that a person would wait for
-	maxInt32 = math.MaxInt32
-	maxPort  = math.MaxUint16
+	second    = int64(time.Second)
+	maxDelay  = 24 * int64(time.Hour) // of anything that a person would wait for
+	maxInt32  = math.MaxInt32
+	maxUint32 = math.MaxUint32
+	maxPort   = math.MaxUint16
 
 	minFactor, maxFactor = 0.1, 10.0
 )

@@ -13,15 +13,11 @@ import (
 
 func (c *checker) virtualServers(have sources) []discovery.Spec {
 	var out []discovery.Spec
-	keys := map[lvs.Key]*block{}
+	var taken forms
 	for _, b := range c.root.all("virtual_server") {
 		s := c.virtualServer(b, have)
-		if s.Service.Addr.IsValid() {
-			if first := keys[s.Service.Key]; first != nil {
-				b.addf(b.where("address"), "%s is already the address of %s at %s", s.Service.Key, first.name(), place(first.header))
-			} else {
-				keys[s.Service.Key] = b
-			}
+		if identified(&s) {
+			taken.claim(b, &s)
 		}
 		out = append(out, s)
 	}
@@ -82,27 +78,39 @@ func (c *checker) service(b *block, s *discovery.Spec) {
 	k.OnePacket = b.flag("one_packet")
 	k.Persistence = uint32(b.dur("persistence") / time.Second)
 	k.Granularity = uint8(b.num("persistence_granularity"))
-	if b.written("address") {
-		if ap, ok := b.endpoint("address", b.str("address"), b.where("address"), -1); ok {
-			k.Addr, k.Port = ap.Addr(), ap.Port()
-		}
+	k.Engine = b.str("persistence_engine")
+	s.Protocol = k.Protocol
+	c.form(b, s)
+	datagrams := s.Protocol == lvs.UDP || s.Protocol == 0 // of a mark that others set we do not know
+	if k.OnePacket && !datagrams && !b.bad("protocol") {
+		b.addf(b.where("one_packet"), "one_packet is for udp, %s is %s", b.name(), s.Protocol)
 	}
-	if k.OnePacket && k.Protocol != lvs.UDP {
-		b.addf(b.where("one_packet"), "one_packet is for udp, %s is %s", b.name(), k.Protocol)
-	}
-	if k.OnePacket && k.Persistence > 0 {
-		b.addf(b.where("one_packet"), "one_packet and persistence exclude each other")
-	}
+	c.persistence(b, s, datagrams)
+}
+
+// persistence checks what goes with it.
+func (c *checker) persistence(b *block, s *discovery.Spec, datagrams bool) {
+	k := &s.Service
+	off := k.Persistence == 0 && !b.bad("persistence")
 	if b.written("persistence_granularity") {
 		at := b.where("persistence_granularity")
 		switch {
-		case k.Persistence == 0 && !b.bad("persistence"):
+		case off:
 			b.addf(at, "persistence_granularity has no effect without persistence")
-		case k.Addr.Is4() && k.Granularity > 32:
+		case identified(s) && !k.IPv6() && k.Granularity > 32:
 			b.addf(at, "persistence_granularity is %d, must be from 1 to 32 for IPv4", k.Granularity)
 		}
 	}
-	if k.Addr.IsValid() && k.Port == 0 && k.Persistence == 0 && !b.bad("persistence") {
+	if k.Engine != "" {
+		at := b.where("persistence_engine")
+		switch {
+		case off:
+			b.addf(at, "persistence_engine has no effect without persistence")
+		case !datagrams && !b.bad("protocol"):
+			b.addf(at, "persistence_engine %q is for udp, %s is %s: the kernel would drop its packets", k.Engine, b.name(), s.Protocol)
+		}
+	}
+	if k.Addr.IsValid() && k.Port == 0 && off {
 		b.addf(b.where("address"), "address: port 0 means every port, which needs persistence")
 	}
 }
@@ -156,11 +164,11 @@ func (c *checker) destination(r *block, s *discovery.Spec) (discovery.Server, bo
 		return server, false
 	}
 	server.Addr = ap
-	if !s.Service.Addr.IsValid() {
+	if !identified(s) {
 		return server, true // nothing to compare with
 	}
-	if !sameFamily(ap.Addr(), s.Service.Addr) && server.Forward != lvs.TUN {
-		r.addf(r.header, "%s %s is %s, the virtual server is %s; only tunnels go across", r.kind.name, ap, family(ap.Addr()), family(s.Service.Addr))
+	if ap.Addr().Is4() == s.Service.IPv6() && server.Forward != lvs.TUN {
+		r.addf(r.header, "%s %s is %s, the virtual server is %s; only tunnels go across", r.kind.name, ap, family(ap.Addr()), familyName(s.Service.IPv6()))
 	}
 	if ap.Port() != s.Service.Port {
 		c.portMismatch(r, r.header, server.Forward, ap.Port(), s.Service.Port)
@@ -172,6 +180,10 @@ func (c *checker) destination(r *block, s *discovery.Spec) (discovery.Server, bo
 // direct routing and tunnels the packet reaches the real server as the client
 // sent it.
 func (c *checker) portMismatch(b *block, at hcl.Range, f lvs.Forward, got, want uint16) {
+	if want == 0 && f != lvs.NAT {
+		b.addf(at, "%s has port %d, the virtual server is for more than one: its packets keep theirs, so leave the port out; a check has a port of its own", b.name(), got)
+		return
+	}
 	switch f {
 	case lvs.DR:
 		b.addf(at, "%s has port %d, the virtual server has %d: direct routing does not translate ports; use the same port, or forward = \"nat\"", b.name(), got, want)

@@ -29,7 +29,7 @@ func (c *checker) selectors(b *block, s *discovery.Spec, have sources) []discove
 			Port:  uint16(v.num("port")),
 		}
 		c.refine(v, &sel)
-		if sel.Port != 0 && s.Service.Addr.IsValid() && sel.Port != s.Service.Port {
+		if sel.Port != 0 && identified(s) && sel.Port != s.Service.Port {
 			c.portMismatch(v, v.where("port"), s.Forward, sel.Port, s.Service.Port)
 		}
 		for i, other := range out {

@@ -95,6 +95,7 @@ var ipvsType = &blockType{
 		{name: "conn_reuse_mode", kind: number, def: "1", lo: 0, hi: 3, doc: "`net.ipv4.vs.conn_reuse_mode`, bits: 0 gives a reused client port to its old real server, 1 schedules it anew where the old connection is over, 2 already when it is closing."},
 		{name: "tcp_timeout", kind: duration, def: "0s", defText: "the kernel's", lo: 0, hi: maxDelay * 31, unit: second, doc: "Idle time after which an established TCP connection is forgotten, in whole seconds. `\"0s\"` leaves the kernel's (15 minutes)."},
 		{name: "tcp_fin_timeout", kind: duration, def: "0s", defText: "the kernel's", lo: 0, hi: maxDelay * 31, unit: second, doc: "The same after a FIN. `\"0s\"` leaves the kernel's (2 minutes)."},
+		{name: "fwmark_base", kind: number, def: strconv.Itoa(lvs.MarkBase), lo: 1, hi: maxUint32 - lvs.Marks, doc: "First of the 16384 firewall marks that are given to groups (`addresses` of a virtual server). The mark of a group follows from this and from its name, so directors with the same names agree. The default sets no bit that kube-proxy uses."},
 		{name: "udp_timeout", kind: duration, def: "0s", defText: "the kernel's", lo: 0, hi: maxDelay * 31, unit: second, doc: "The same for UDP. `\"0s\"` leaves the kernel's (5 minutes)."},
 	},
 	blocks: []*blockType{connectionSyncType},

@@ -129,11 +129,13 @@ func (b *block) endpoint(what, s string, at hcl.Range, fallback int) (netip.Addr
 // sameFamily reports whether two addresses are of one IP family.
 func sameFamily(a, b netip.Addr) bool { return a.Is4() == b.Is4() }
 
-func family(a netip.Addr) string {
-	if a.Is4() {
-		return "IPv4"
+func family(a netip.Addr) string { return familyName(!a.Is4()) }
+
+func familyName(ipv6 bool) string {
+	if ipv6 {
+		return "IPv6"
 	}
-	return "IPv6"
+	return "IPv4"
 }
 
 // secretOf reads a secret that is written as name, name_file or name_env. Of the

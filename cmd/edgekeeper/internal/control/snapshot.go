@@ -149,10 +149,13 @@ type Address struct {
 // Pool is one virtual server.
 type Pool struct {
 	Name        string       `json:"name"`
-	Service     string       `json:"service"` // "tcp 61.139.2.1:80"
+	Service     string       `json:"service"`             // "tcp 61.139.2.1:80", "fwmark 65601 inet"
+	Addresses   []string     `json:"addresses,omitempty"` // of a group: "tcp 61.139.2.1-61.139.2.9:80"
+	Mark        uint32       `json:"fwmark,omitempty"`
 	Scheduler   string       `json:"scheduler"`
 	Forward     string       `json:"forward"`
 	Persistence uint32       `json:"persistence_seconds,omitempty"`
+	Engine      string       `json:"persistence_engine,omitempty"`
 	Held        string       `json:"held,omitempty"`
 	Hold        string       `json:"hold,omitempty"`
 	Panic       bool         `json:"panic,omitempty"`
@@ -291,6 +294,7 @@ type Connection struct {
 	Protocol string         `json:"protocol"`
 	Client   netip.AddrPort `json:"client"`
 	Virtual  netip.AddrPort `json:"virtual"`
+	Mark     uint32         `json:"fwmark,omitempty"` // of a firewall mark's persistence template, which has no address
 	Server   netip.AddrPort `json:"server"`
 	State    string         `json:"state"`
 	Expires  float64        `json:"expires_seconds"`

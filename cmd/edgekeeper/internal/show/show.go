@@ -214,7 +214,17 @@ func heard(r control.Router) string {
 func Pools(w io.Writer, s control.Snapshot) error {
 	t := table(w, "POOL", "REAL SERVER", "NAME", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "REASON")
 	for _, p := range s.Pools {
-		t.row(p.Name, p.Service+" "+p.Scheduler+" "+p.Forward, "", poolState(p), "", "", "", "")
+		first := p.Service
+		if len(p.Addresses) > 0 { // a group: what people know it by, and then what the kernel does
+			first = p.Addresses[0]
+		}
+		t.row(p.Name, first+" "+p.Scheduler+" "+p.Forward, "", poolState(p), "", "", "", "")
+		for _, a := range p.Addresses[min(1, len(p.Addresses)):] {
+			t.row("", a, "", "", "", "", "", "")
+		}
+		if len(p.Addresses) > 0 {
+			t.row("", "as "+p.Service, "", "", "", "", "", "")
+		}
 		for _, srv := range p.Servers {
 			t.server("", srv)
 		}
@@ -267,7 +277,11 @@ func Connections(w io.Writer, list []control.Connection) error {
 	t := table(w, "PRO", "EXPIRE", "STATE", "CLIENT", "VIRTUAL", "REAL SERVER")
 	for _, c := range list {
 		left := time.Duration(c.Expires * float64(time.Second)).Round(time.Second)
-		t.row(c.Protocol, left.String(), c.State, c.Client.String(), c.Virtual.String(), c.Server.String())
+		virtual := c.Virtual.String()
+		if c.Mark != 0 {
+			virtual = fmt.Sprintf("fwmark %d", c.Mark)
+		}
+		t.row(c.Protocol, left.String(), c.State, c.Client.String(), virtual, c.Server.String())
 	}
 	return t.flush()
 }

@@ -82,6 +82,10 @@ func troubled() control.Snapshot {
 				server("198.51.100.9:81", "api-7", discovery.Serving, 5, "passing", &control.KernelDest{Weight: 5, Active: 2}),
 			}},
 			Sorry: new(server("61.139.2.250:81", "", discovery.Standby, 1, "stands by; not checked", nil)),
+		}, {
+			Name: "media", Service: "fwmark 65601 inet", Addresses: []string{"udp 61.139.2.1-61.139.2.9:5060", "udp 61.139.2.1:10000-20000"}, Mark: 65601,
+			Scheduler: "rr", Forward: "dr", Persistence: 60, Engine: "sip",
+			Servers: []control.PoolServer{server("61.139.2.4:0", "sip-1", discovery.Serving, 1, "tcp check: connected", &control.KernelDest{Weight: 1})},
 		}},
 		Process: control.Process{RealtimePriority: 50, RealtimeError: "set realtime priority 50: not permitted", LockMemory: true, LockedBytes: 80 << 20,
 			GCCycles: 12, GCPauses: control.Histogram{Max: 0.000123}},

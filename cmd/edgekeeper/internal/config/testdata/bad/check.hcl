@@ -59,4 +59,4 @@ virtual_server "c" {
 # want: 26:14: status: "600" must lie within 100-599
 # want: 27:14: port is 0, must be 1 to 65535
 # want: 35:9: check "tcp" is the same as the one at check.hcl:34:9
-# want: 44:9: check "tcp" needs port: the virtual server is for every port
+# want: 44:9: check "tcp" needs port: the virtual server is for more than one, and its real servers have none

@@ -23,7 +23,6 @@ virtual_server "c" {
 
 # want: 4:16: one_packet is for udp, virtual_server "web" is tcp
 # want: 5:29: persistence_granularity has no effect without persistence
-# want: 12:16: one_packet and persistence exclude each other
 # want: 14:29: persistence_granularity is 64, must be from 1 to 32 for IPv4
 # want: 21:33: scheduler_flags: "sh-port" is not for the scheduler "mh"
 # want: 21:44: scheduler_flags: "fast" is unknown, must be "sh-fallback", "sh-port", "mh-fallback" or "mh-port"

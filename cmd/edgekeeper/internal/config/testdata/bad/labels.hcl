@@ -21,9 +21,7 @@ virtual_server "web" {
 # want: 1:1: vrrp needs interface
 # want: 1:1: vrrp needs virtual_router_id
 # want: 4:8: consul takes no label
-# want: 7:1: virtual_server needs address
 # want: 7:20: virtual_server takes one label only
-# want: 10:1: virtual_server needs address
 # want: 10:16: the label of virtual_server is empty; it is its name, which KV keys and commands use
 # want: 16:9: check "icmp" is unknown, must be "tcp", "http" or "https"
 # want: 17:9: check "htps" is unknown, must be "tcp", "http" or "https", did you mean "https"?
