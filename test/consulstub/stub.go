@@ -39,6 +39,7 @@ type Stub struct {
 	keyIndex uint64
 	prepared map[string]prepared
 	configs  map[string]*resource[any]
+	agent    map[string]*api.AgentServiceRegistration
 
 	fault     Fault
 	lag       time.Duration // LastContact of stale reads
@@ -65,6 +66,7 @@ func New() *Stub {
 		keyIndex: 10,
 		prepared: make(map[string]prepared),
 		configs:  make(map[string]*resource[any]),
+		agent:    make(map[string]*api.AgentServiceRegistration),
 	}
 }
 
@@ -218,6 +220,8 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")), s.keyIndex })
 	case strings.HasPrefix(path, "/v1/kv/"):
 		s.write(w, req, strings.TrimPrefix(path, "/v1/kv/"))
+	case strings.HasPrefix(path, "/v1/agent/"):
+		s.serveAgent(w, req)
 	case strings.HasPrefix(path, "/v1/query/"):
 		s.execute(w, req)
 	case strings.HasPrefix(path, "/v1/config/"):

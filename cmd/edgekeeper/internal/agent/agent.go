@@ -164,6 +164,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 	stopWork()
 	err = tasks.Wait()
 	a.running.Wait()
+	telling.Go(func() { a.lost(deregister(ctx, a.source.registrar)) })
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}

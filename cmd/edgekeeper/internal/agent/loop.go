@@ -47,6 +47,7 @@ type agent struct {
 	begun   time.Time
 
 	guardian *guardian.Keeper // nil: none
+	roles    chan struct{}    // one has changed
 	favours  favours
 
 	// Owned by the loop.
@@ -79,6 +80,7 @@ func newAgent(opts Options, st *store) *agent {
 	a := &agent{
 		opts: opts, log: opts.Log, begun: time.Now(),
 		inbox:      make(chan func(), 256),
+		roles:      make(chan struct{}, 1),
 		store:      st,
 		checks:     check.NewScheduler(check.Config{Log: opts.Log}),
 		cfg:        opts.Config,

@@ -71,6 +71,9 @@ func (a *agent) take(cfg *config.Config) error {
 			a.checkRecall()
 			a.otherCatalogs()
 		}
+		if !takesOver(old, cfg) {
+			next.before = a.source.registrar
+		}
 		a.startSources(next)
 	}
 	a.routers.findPeers()

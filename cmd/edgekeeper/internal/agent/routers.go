@@ -185,6 +185,7 @@ func (a *agent) role(name string, role instance.Role) {
 	a.event("vrrp", name, fmt.Sprintf("%s, was %s: %s", role.State, role.Previous, role.Reason))
 	a.tellRole(name, role)
 	a.kernel.sync.role(name, role.State)
+	a.roleChanged()
 }
 
 // priorities applies the KV's priorities, and what the trackers make of them.

@@ -43,6 +43,7 @@ func (a *agent) snapshot() control.Snapshot {
 		s.Sources = append(s.Sources, a.sourceStatus(q))
 	}
 	s.Notify = a.notifyStatus()
+	s.Registration = a.registrationStatus()
 	table := a.kernel.status()
 	for _, d := range a.decisions {
 		s.Pools = append(s.Pools, a.pool(d, table.Observed))

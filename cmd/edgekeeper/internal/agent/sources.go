@@ -42,6 +42,9 @@ type sourceSet struct {
 	kvWhere  string
 	shared   bool // other directors read the same KV
 	queries  []discovery.Query
+
+	registrar *consul.Registrar // nil: nothing is registered
+	before    *consul.Registrar // of the configuration before, to be taken back first; nil: nothing is
 }
 
 // names lists everything that should speak once before the first table.
@@ -125,6 +128,7 @@ func (a *agent) makeSources(cfg *config.Config) (sourceSet, error) {
 		cc := consul.Config{Client: client, MaxStale: c.MaxStale, Log: a.log}
 		set.consul, set.kv, set.settings = consul.NewSource(cc), consul.NewWriter(client, c.KVPrefix), consul.NewKV(cc, c.KVPrefix)
 		set.kvWhere, set.shared = "consul "+c.KVPrefix+"/", true
+		set.registrar = a.makeRegistrar(cfg, consul.RegistrarConfig{Client: client})
 	} else {
 		path := filepath.Join(cfg.StateDir, "kv.json")
 		kv := file.NewKV(path, a.log)
@@ -150,6 +154,7 @@ func (a *agent) startSources(set sourceSet) {
 		}
 	}
 	a.watch()
+	a.startRegistrar(ctx, set.before, set.registrar)
 }
 
 // run1 runs one source; one that ends by itself is an event, and what it said

@@ -94,6 +94,7 @@ type Consul struct {
 	Partition     string
 	KVPrefix      string // without slashes at its ends
 	MaxStale      time.Duration
+	Register      *Register     // nil: nothing is registered
 	MaxStaleStart time.Duration // age up to which a start without Consul uses what was known
 }
 

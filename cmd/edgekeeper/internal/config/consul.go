@@ -39,6 +39,7 @@ func (c *checker) consul() *Consul {
 	if out.KVPrefix == "" {
 		b.addf(b.where("kv_prefix"), "kv_prefix is the root of the KV store; name a folder of it")
 	}
+	out.Register = c.register(b)
 	c.consulToken(b, out)
 	c.consulAddress(b, out)
 	if (out.ClientCert == "") != (out.ClientKey == "") {

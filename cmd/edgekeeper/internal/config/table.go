@@ -45,10 +45,13 @@ var consulType = &blockType{
 		{name: "max_stale", kind: duration, def: "10s", lo: second / 10, hi: maxDelay, doc: "Age up to which the answer of a server that is not the leader is taken. Older ones are asked for again from the leader."},
 		{name: "max_stale_start", kind: duration, def: "168h", lo: 0, hi: 366 * maxDelay, doc: "At a start while Consul does not answer, what an earlier run knew is used when Consul confirmed it no longer ago than this (a director that runs keeps what it knows for as long as it takes). `\"0s\"`: never. What was known of another Consul, datacenter, namespace or partition is never used."},
 	},
+	blocks: []*blockType{registerType},
 	sample: `consul {
   address    = "127.0.0.1:8500"
   token_file = "/etc/edgekeeper.d/consul-token"
   kv_prefix  = "edgekeeper"
+
+  register {}
 }`,
 }
 

@@ -32,6 +32,8 @@ type Snapshot struct {
 	Notify   []NotifyTarget `json:"notify,omitempty"`
 	Sysctls  []Sysctl       `json:"sysctls,omitempty"`
 
+	Registration *Registration `json:"registration,omitempty"` // nil: nothing is registered
+
 	Process Process `json:"process"`
 
 	Guardian *Guardian `json:"guardian,omitempty"` // nil: switched off

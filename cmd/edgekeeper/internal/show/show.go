@@ -39,6 +39,9 @@ func Status(w io.Writer, s control.Snapshot) error {
 		fmt.Fprintf(w, "Connection sync: %s, after %s, on %s, id %d, %s port %d\n", c.State, c.Instance, c.Interface, c.ID, c.Group, c.Port)
 	}
 	fmt.Fprintf(w, "KV: %s, %d keys\n", s.KV.Where, s.KV.Keys)
+	if s.Registration != nil {
+		fmt.Fprintln(w, "Registered: "+registered(*s.Registration))
+	}
 	fmt.Fprintln(w, "Guardian: "+guardian(s.Guardian))
 	fmt.Fprintln(w, "Process: "+processLine(s.Process))
 	if len(s.Notify) > 0 {
@@ -122,6 +125,9 @@ func Notes(s control.Snapshot) []string {
 	}
 	for _, r := range s.KV.Rejected {
 		add("kv: %s", r)
+	}
+	if r := s.Registration; r != nil && r.Error != "" {
+		add("cannot register with consul: %s", r.Error)
 	}
 	if s.IPVS.Error != "" {
 		add("ipvs: %s", s.IPVS.Error)

@@ -1,6 +1,13 @@
 # Everything that Consul can be asked of a service.
 consul {
   max_stale_start = "1h"
+  register {
+    service          = "edge"
+    vip_suffix       = "-address"
+    tags             = ["prod"]
+    ttl              = "9s"
+    deregister_after = "1h"
+  }
 }
 virtual_server "web" {
   address = "10.0.0.100:80"

@@ -1,0 +1,6 @@
+# The director alone.
+consul {
+  register {
+    virtual_addresses = false
+  }
+}
