@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -135,6 +136,12 @@ func (h *Host) Addresses(t testing.TB) []Address {
 			return err
 		}
 		list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		for range 100 { // on a host with hundreds of addresses that come and go
+			if !errors.Is(err, netlink.ErrDumpInterrupted) {
+				break
+			}
+			list, err = netlink.AddrList(link, netlink.FAMILY_ALL)
+		}
 		for _, a := range list {
 			ip, _ := netip.AddrFromSlice(a.IP)
 			bits, _ := a.Mask.Size()

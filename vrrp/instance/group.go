@@ -161,20 +161,14 @@ func (gl *groupLoop) run(ctx context.Context) {
 	for _, l := range gl.loops {
 		l.begin()
 	}
-	for {
+	for ctx.Err() == nil {
 		for i, l := range gl.loops {
 			l.arm()
 			cases[1+sources*i].Chan = reflect.ValueOf(l.packets())
 		}
 		chosen, value, open := reflect.Select(cases)
 		if chosen == 0 {
-			for _, l := range gl.loops {
-				l.refuse()
-			}
-			for _, l := range gl.loops {
-				l.shutdown()
-			}
-			return
+			break
 		}
 		l := gl.loops[(chosen-1)/sources]
 		switch (chosen - 1) % sources {
@@ -186,6 +180,12 @@ func (gl *groupLoop) run(ctx context.Context) {
 		case 2:
 			l.expired(time.Now())
 		}
+	}
+	for _, l := range gl.loops {
+		l.refuse()
+	}
+	for _, l := range gl.loops {
+		l.shutdown()
 	}
 }
 

@@ -113,12 +113,11 @@ func (l *loop) begin() {
 func (l *loop) run(ctx context.Context) {
 	defer l.timer.Stop()
 	l.begin()
-	for {
+	defer l.shutdown()
+	for ctx.Err() == nil { // before anything else that is due: a loop that is late has much to do
 		l.arm()
 		select {
 		case <-ctx.Done():
-			l.shutdown()
-			return
 		case f, open := <-l.packets():
 			l.received(f, open)
 		case <-l.r.inbox.ready:

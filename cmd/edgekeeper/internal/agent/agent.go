@@ -177,7 +177,9 @@ func (a *agent) begin(sources sourceSet) {
 	a.checkRecall()
 	a.setTrackers(a.cfg.Trackers, vrrp.TrackPending)
 	if err := a.routers.set(a.cfg.Instances, a.cfg.SyncGroups); err != nil {
-		a.fail(err)
+		if !errors.Is(err, errStopping) {
+			a.fail(err)
+		}
 		return
 	}
 	a.favour(a.cfg.Process)

@@ -94,6 +94,13 @@ func (s *site) write(name, text string) {
 
 func (s *site) start() {
 	s.t.Helper()
+	s.run()
+	s.until("the director answers", func() bool { _, err := s.client().Snapshot(s.t.Context()); return err == nil })
+}
+
+// run is start, without waiting for anything.
+func (s *site) run() {
+	s.t.Helper()
 	path := filepath.Join(s.dir, "director.hcl")
 	load := func() (*config.Config, error) { return config.Load(path, func(string) string { return "" }) }
 	cfg, err := load()
@@ -112,7 +119,6 @@ func (s *site) start() {
 		})
 	}()
 	s.t.Cleanup(s.stop)
-	s.until("the director answers", func() bool { _, err := s.client().Snapshot(s.t.Context()); return err == nil })
 }
 
 func (s *site) stop() {

@@ -59,12 +59,21 @@ func (r *routers) staysIn(x *router, want []config.VRRP, groups []config.SyncGro
 	return !slices.ContainsFunc(r.running, func(o *router) bool { return o.group == x.group && !same(o) })
 }
 
-// startAll starts routers, those of a group together. When one cannot start,
-// none of them runs.
+// unit is what runs, stops and hands over as one: a lone router, or a group.
+type unit struct {
+	name    string
+	members []*router
+	run     func(context.Context) error
+}
+
+// startAll starts routers, those of a group together. All are opened before the
+// first runs: that writes to the disk and may fail, and then none of them runs.
+// It gives up when the director stops meanwhile (errStopping).
 func (r *routers) startAll(want []config.VRRP, groups []config.SyncGroup) ([]*router, error) {
-	var started []*router
+	var opened []*unit
+	done := map[string]bool{}
 	for _, w := range want {
-		if slices.ContainsFunc(started, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) {
+		if done[w.Router.Name] {
 			continue // with its group
 		}
 		members := []config.VRRP{w}
@@ -75,64 +84,87 @@ func (r *routers) startAll(want []config.VRRP, groups []config.SyncGroup) ([]*ro
 				members = append(members, want[slices.IndexFunc(want, func(m config.VRRP) bool { return m.Router.Name == name })])
 			}
 		}
-		unit, err := r.startUnit(members, g)
+		var u *unit
+		err := errStopping
+		if !r.closing.Load() {
+			u, err = r.openUnit(members, g)
+		}
 		if err != nil {
-			stopAll(context.WithoutCancel(r.agent.work), started)
+			for _, u := range opened {
+				err = errors.Join(err, u.close())
+			}
 			return nil, err
 		}
-		started = append(started, unit...)
+		opened = append(opened, u)
+		for _, m := range members {
+			done[m.Router.Name] = true
+		}
+	}
+	var started []*router
+	for _, u := range opened {
+		r.start(u)
+		started = append(started, u.members...)
 	}
 	return started, nil
 }
 
-// startUnit starts one router, or the members of a group.
-func (r *routers) startUnit(members []config.VRRP, g *group) ([]*router, error) {
-	var unit []*router
-	closeAll := func() (err error) {
-		for _, x := range unit {
-			err = errors.Join(err, x.host.Close())
-		}
-		return err
-	}
+// openUnit makes one router, or the members of a group.
+func (r *routers) openUnit(members []config.VRRP, g *group) (*unit, error) {
+	u := &unit{name: members[0].Router.Name}
 	var runners []*instance.Runner
 	for _, m := range members {
 		x, err := r.open(m)
 		if err != nil {
-			return nil, errors.Join(err, closeAll())
+			return nil, errors.Join(err, u.close())
 		}
 		x.group = g
-		unit, runners = append(unit, x), append(runners, x.runner)
+		u.members, runners = append(u.members, x), append(runners, x.runner)
 	}
-	a, name, run := r.agent, members[0].Router.Name, runners[0].Run
+	u.run = runners[0].Run
 	if g != nil {
 		var err error
-		name = g.cfg.Name
-		g.run, err = instance.NewGroup(instance.GroupConfig{Name: name, Members: runners, OnRole: func(role instance.GroupRole) { a.groupRole(name, role) }})
+		u.name = g.cfg.Name
+		g.run, err = instance.NewGroup(instance.GroupConfig{Name: u.name, Members: runners, OnRole: func(role instance.GroupRole) { r.agent.groupRole(u.name, role) }})
 		if err != nil {
-			return nil, errors.Join(err, closeAll())
+			return nil, errors.Join(err, u.close())
 		}
-		run = g.run.Run
+		u.run = g.run.Run
 		g.notes = g.cfg.Notes
+	}
+	return u, nil
+}
+
+// close releases what openUnit took.
+func (u *unit) close() (err error) {
+	for _, x := range u.members {
+		err = errors.Join(err, x.host.Close())
+	}
+	return err
+}
+
+// start runs a unit until one of its members is told to stop.
+func (r *routers) start(u *unit) {
+	a := r.agent
+	if g := u.members[0].group; g != nil {
 		for _, note := range g.notes {
-			a.event("vrrp", name, note)
+			a.event("vrrp", u.name, note)
 		}
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(a.work))
 	done := make(chan struct{})
-	for _, x := range unit {
+	for _, x := range u.members {
 		x.stop, x.done = stop, done
 	}
 	go func() {
 		defer close(done)
 		defer stop()
-		err := errors.Join(run(ctx), closeAll())
+		err := errors.Join(u.run(ctx), u.close())
 		if err != nil && ctx.Err() == nil {
-			a.post(a.work, func() { a.fail(fmt.Errorf("vrrp %s: %w", name, err)) })
+			a.post(a.work, func() { a.fail(fmt.Errorf("vrrp %s: %w", u.name, err)) })
 		} else if err != nil {
-			a.event("vrrp", name, "stopped with an error: "+err.Error())
+			a.event("vrrp", u.name, "stopped with an error: "+err.Error())
 		}
 	}()
-	return unit, nil
 }
 
 // units gives one router of each group, and the lone ones.

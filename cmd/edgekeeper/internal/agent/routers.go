@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
@@ -22,6 +23,10 @@ import (
 // the loop; stop ends everything, and nothing starts after it.
 type routers struct {
 	agent *agent
+
+	// closing: the director stops. Whoever starts routers gives that up, so that
+	// the stop need not wait until the last one has started.
+	closing atomic.Bool
 
 	mu      sync.Mutex // held while routers start and stop
 	running []*router
@@ -88,6 +93,9 @@ func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	started, err := r.startAll(slices.DeleteFunc(slices.Clone(want), func(w config.VRRP) bool {
 		return slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name })
 	}), groups)
+	if errors.Is(err, errStopping) {
+		return err
+	}
 	if err != nil {
 		return errors.Join(err, r.putBack(leave))
 	}
@@ -133,6 +141,9 @@ func (r *routers) putBack(stopped []*router) error {
 		}
 	}
 	again, err := r.startAll(want, groups)
+	if errors.Is(err, errStopping) {
+		return err
+	}
 	if err != nil {
 		r.agent.fail(err)
 		return err
@@ -211,6 +222,7 @@ func (r *routers) priorities() {
 
 // stop hands over and stops all; when it returns no address of ours is left.
 func (r *routers) stop(ctx context.Context) {
+	r.closing.Store(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stopAll(ctx, r.running)
