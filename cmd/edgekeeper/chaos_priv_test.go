@@ -22,8 +22,8 @@ import (
 
 var (
 	chaosSeed = flag.Uint64("chaos.seed", 0, "seed of the random faults, 0 for a new one")
-	killsFor  = flag.Duration("chaos.kills", time.Minute, "how long TestRandomKills goes on")
-	soakFor   = flag.Duration("chaos.soak", 0, "how long TestSoak goes on; 0: it does not run")
+	killsFor  = flag.Duration("chaos.kills", 2*time.Minute, "how long TestRandomKills goes on")
+	soakFor   = flag.Duration("chaos.soak", 2*time.Minute, "how long TestSoak goes on")
 )
 
 // mishap is one random fault on a machine, with its end.
@@ -337,9 +337,6 @@ func TestRandomKills(t *testing.T) {
 //
 //	make soak SOAK=30m
 func TestSoak(t *testing.T) {
-	if *soakFor == 0 {
-		t.Skip("make soak runs it: what it finds is worth a person's look, and is not the same each time")
-	}
 	t.Parallel()
 	path, err := binaries.EdgekeeperRace(context.Background(), nil)
 	if err != nil {
