@@ -54,6 +54,7 @@ type loop struct {
 	healAt    time.Time // when the next trouble may be over
 
 	entered    time.Time             // when the present state was
+	left       vrrp.Cause            // why the last state was left
 	present    map[netip.Addr]string // virtual addresses on this host that we did not put there, and their devices
 	heard      time.Time             // last advert of a master
 	heardEvery time.Duration         // the interval in it

@@ -3,6 +3,7 @@ package instance
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
@@ -166,7 +167,7 @@ func (l *loop) enter(e vrrp.Enter) {
 	clear(l.logged) // the master changes: what is still wrong is worth saying again
 
 	now := time.Now()
-	l.entered = now
+	l.entered, l.left = now, e.Reason.Cause
 	master, _ := l.machine.Master()
 	role := Role{
 		State: e.State, Reason: e.Reason, At: now,
@@ -256,6 +257,8 @@ func (l *loop) answerHandover() {
 	var err error
 	if l.machine.State() == vrrp.Master {
 		err = ErrNoPeer
+	} else if !slices.ContainsFunc(l.peers, func(peer *loop) bool { return peer.left == vrrp.CauseHandedOver }) {
+		err = ErrNotHeard
 	}
 	for _, w := range l.waiters {
 		w <- err

@@ -174,6 +174,9 @@ var (
 	ErrNotMaster = errors.New("not master")
 	// ErrNoPeer: no router answered; this one remains master.
 	ErrNoPeer = errors.New("no other router took over")
+	// ErrNotHeard: mastership was given up before another router was heard as
+	// master, because of a fault, or because this one was late.
+	ErrNotHeard = errors.New("mastership was given up before another router was heard")
 	// ErrStopped: Run ended first.
 	ErrStopped = errors.New("virtual router stopped")
 )
@@ -266,7 +269,7 @@ func (r *Runner) SetPeers(peers []netip.Addr, why string) {
 // accepted (vrrp.Handover); zero is the default.
 //
 // Errors: ErrNotMaster; ErrNoPeer when nobody answered, and this router is
-// still master; ErrStopped; the error of ctx.
+// still master; ErrNotHeard; ErrStopped; the error of ctx.
 func (r *Runner) Handover(ctx context.Context, hold time.Duration) error {
 	done := make(chan error, 1)
 	r.inbox.put(func(l *loop) { l.handover(hold, done) })

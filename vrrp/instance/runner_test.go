@@ -199,6 +199,17 @@ func TestPairOfRunners(t *testing.T) {
 		result := make(chan error)
 		go func() { result <- a.Handover(t.Context(), 0) }()
 		synctest.Wait()
+		a.SetFault("test", "broken")
+		if err := <-result; !errors.Is(err, ErrNotHeard) {
+			t.Errorf("handover that a fault ends: %v", err)
+		}
+		a.SetFault("test", "")
+		time.Sleep(10 * time.Second)
+		if !a.host.has() {
+			t.Error("no master after the fault")
+		}
+		go func() { result <- a.Handover(t.Context(), 0) }()
+		synctest.Wait()
 		a.stop()
 		if err := <-result; !errors.Is(err, ErrStopped) {
 			t.Errorf("handover during a stop: %v", err)

@@ -268,8 +268,11 @@ func (a *agent) Handover(ctx context.Context, name string) ([]control.Handover, 
 			}
 			return out, fmt.Errorf("%w: %s is %s here, so there is nothing to hand over", control.ErrBadRequest, instanceName, x.runner.Status().State)
 		}
-		if err != nil {
+		if errors.Is(err, instance.ErrNoPeer) {
 			return out, fmt.Errorf("hand over %s: %w; this director remains master", instanceName, err)
+		}
+		if err != nil {
+			return out, fmt.Errorf("hand over %s: %w", instanceName, err)
 		}
 		out = append(out, control.Handover{Instance: instanceName, To: a.routers.handedTo(x), Seconds: time.Since(begin).Seconds()})
 	}
