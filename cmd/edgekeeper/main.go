@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			directorCommand(), realserverCommand(), validateCommand(),
 			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(),
 			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
-			jobsCommand(), cleanupCommand(), versionCommand(), guardianCommand(),
+			jobsCommand(), waitDrainedCommand(), cleanupCommand(), versionCommand(), guardianCommand(),
 		},
 		// Without a command that is known, this is what runs.
 		Action: func(c *cli.Context) error {
