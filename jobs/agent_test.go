@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -20,8 +21,9 @@ import (
 	"github.com/edgekeeper/edgekeeper/test/binaries"
 )
 
-// agent runs a real Nomad, server and client in one, until the test ends.
-func agent(t *testing.T) *api.Config {
+// agent runs a real Nomad, server and client in one, until the test ends; consul
+// is merged over the part of its configuration that is about Consul.
+func agent(t *testing.T, consul map[string]any) *api.Config {
 	t.Helper()
 	program, err := binaries.Nomad(t.Context(), t.Logf)
 	if err != nil {
@@ -30,6 +32,8 @@ func agent(t *testing.T) *api.Config {
 	dir := t.TempDir()
 	ports := freePorts(t)
 	local := map[string]string{"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"}
+	withConsul := map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false}
+	maps.Copy(withConsul, consul)
 	conf, err := json.Marshal(map[string]any{
 		"data_dir": filepath.Join(dir, "data"), "bind_addr": "127.0.0.1", "advertise": local, "disable_update_check": true,
 		"ports":  map[string]int{"http": ports[0], "rpc": ports[1], "serf": ports[2]},
@@ -39,7 +43,7 @@ func agent(t *testing.T) *api.Config {
 			"options": map[string]string{"fingerprint.denylist": "env_aws,env_azure,env_gce,env_digitalocean", "driver.allowlist": "raw_exec"},
 		},
 		"plugin": map[string]any{"raw_exec": map[string]any{"config": map[string]any{"enabled": true}}},
-		"consul": map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false},
+		"consul": withConsul,
 	})
 	if err != nil {
 		t.Fatal(err)

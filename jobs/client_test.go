@@ -52,7 +52,7 @@ job "sleeper" {
 
 // All against one Nomad: it takes seconds to start.
 func TestNomad(t *testing.T) {
-	cfg := agent(t)
+	cfg := agent(t, nil)
 	c, err := New(cfg, func(line string) { t.Log(line) })
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,12 @@ variable "vip" {
   }
 }
 
+variable "instance" {
+  type        = string
+  default     = "VI_1"
+  description = "Name of the VRRP instance; the actions drain and undrain need it, also with a configuration of your own."
+}
+
 variable "interface" {
   type    = string
   default = "eth0"
@@ -93,6 +99,12 @@ variable "consul" {
   description = "Address of the Consul agent."
 }
 
+variable "consul_identity" {
+  type        = bool
+  default     = false
+  description = "Let Nomad fetch a Consul token for the director with its workload identity (nomad setup consul prepares Consul for that)."
+}
+
 variable "state_dir" {
   type    = string
   default = "/var/lib/edgekeeper"
@@ -115,6 +127,8 @@ locals {
 
   authentication = var.secret == "" ? "" : "authentication {\n    type   = \"pass\"\n    secret = \"${var.secret}\"\n  }"
 
+  token = var.consul_identity ? "token_file = \"{{ env \"NOMAD_SECRETS_DIR\" }}/consul_token\"" : ""
+
   generated = <<-EOT
     router_id = "{{ with env "meta.router_id" }}{{ . }}{{ else }}{{ env "node.unique.name" }}{{ end }}"
     state_dir = "${var.state_dir}"
@@ -125,9 +139,10 @@ locals {
 
     consul {
       address = "${var.consul}"
+      ${local.token}
     }
 
-    vrrp "VI_1" {
+    vrrp "${var.instance}" {
       interface         = "${var.interface}"
       virtual_router_id = ${var.virtual_router_id}
       priority          = {{ with env "meta.priority" }}{{ . }}{{ else }}100{{ end }}
@@ -198,6 +213,15 @@ job "edgekeeper-director" {
         }
       }
 
+      dynamic "identity" {
+        for_each = var.consul_identity ? ["consul_default"] : []
+        content {
+          name = identity.value
+          aud  = ["consul.io"]
+          ttl  = "1h"
+        }
+      }
+
       # A restart would move the VIP; the director takes a new file at SIGHUP.
       template {
         destination   = "local/director.hcl"
@@ -209,6 +233,28 @@ job "edgekeeper-director" {
       # SIGTERM hands the VIP over, which takes up to two seconds.
       kill_signal  = "SIGTERM"
       kill_timeout = "10s"
+
+      # nomad action -job edgekeeper-director -group director -task director NAME
+      action "status" {
+        command = var.binary
+        args    = ["status"]
+      }
+
+      action "handover" {
+        command = var.binary
+        args    = ["handover"]
+      }
+
+      # Gives the VIP away and takes it only when nobody else is there.
+      action "drain" {
+        command = var.binary
+        args    = ["priority", var.instance, "1"]
+      }
+
+      action "undrain" {
+        command = var.binary
+        args    = ["priority", "-reset", var.instance]
+      }
 
       resources {
         cpu    = 200

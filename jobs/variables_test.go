@@ -18,7 +18,7 @@ import (
 var vars = map[string]map[string]string{
 	"director.nomad.hcl": {
 		"datacenters": `["dc1","dc2"]`, "node_pool": "edge", "role": "lvs", "binary": "local/edgekeeper", "artifact": "https://example.com/edgekeeper.tar.gz",
-		"vip": "2001:db8::1/64", "interface": "ens32", "virtual_router_id": "52", "secret": "", "port": "443", "service": "api", "scheduler": "sh",
+		"vip": "2001:db8::1/64", "instance": "edge", "consul_identity": "true", "interface": "ens32", "virtual_router_id": "52", "secret": "", "port": "443", "service": "api", "scheduler": "sh",
 		"consul": "127.0.0.1:8501", "state_dir": "/srv/edgekeeper", "socket": "/srv/edgekeeper.sock", "config": "",
 	},
 	"realserver.nomad.hcl": {
@@ -27,7 +27,7 @@ var vars = map[string]map[string]string{
 	},
 	"web.nomad.hcl": {
 		"datacenters": `["dc1"]`, "node_pool": "web", "role": "api", "count": "6", "service": "api", "port": "443", "address": "192.0.2.7", "health": "/health",
-		"weight": "20", "shutdown_delay": "2s", "command": "/usr/bin/api", "args": `["-listen","$${NOMAD_PORT_http}"]`,
+		"weight": "20", "drain_timeout": "25s", "kill_timeout": "29s", "binary": "local/edgekeeper", "shutdown_delay": "2s", "command": "/usr/bin/api", "args": `["-listen","$${NOMAD_PORT_http}"]`,
 	},
 }
 

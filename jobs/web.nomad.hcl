@@ -58,6 +58,24 @@ variable "shutdown_delay" {
   description = "How long connections may finish before the server is told to stop."
 }
 
+variable "drain_timeout" {
+  type        = string
+  default     = ""
+  description = "When set, such as 25s: shutdown_delay may be short, and the server is told to stop when its connections are gone, at the latest after this. It takes the program edgekeeper on the node, and a client whose max_kill_timeout is longer."
+}
+
+variable "kill_timeout" {
+  type        = string
+  default     = "5s"
+  description = "How long the server may take to end when it is told to, drain_timeout included."
+}
+
+variable "binary" {
+  type        = string
+  default     = "/usr/bin/edgekeeper"
+  description = "The program that waits for drain_timeout."
+}
+
 variable "command" {
   type    = string
   default = "/usr/bin/python3"
@@ -115,11 +133,12 @@ job "web" {
       driver = "raw_exec"
 
       config {
-        command = var.command
-        args    = var.args
+        command = var.drain_timeout == "" ? var.command : var.binary
+        args    = var.drain_timeout == "" ? var.args : concat(["wait-drained", "-port", "${NOMAD_PORT_http}", "-timeout", var.drain_timeout, "--", var.command], var.args)
       }
 
-      kill_timeout = "5s"
+      # After drain_timeout the server has what is left to end.
+      kill_timeout = var.kill_timeout
 
       resources {
         cpu    = 100

@@ -19,6 +19,9 @@ type Nomad struct {
 	Binary string
 	Dir    string
 	Consul bool // web hosts have a Consul agent of their own, on loopback
+	// Bare leaves the meta to whoever runs Nomad, but for site_address, and names
+	// the clients lvs1, lvs2, web1 and web2.
+	Bare   bool
 	site   *site.Site
 	path   []string
 	agents []*site.Proc
@@ -90,14 +93,17 @@ func (n *Nomad) Start(ctx context.Context) error {
 	hosts := slices.Concat(n.site.Directors(), n.site.Webs())
 	for _, h := range hosts {
 		meta := map[string]string{"role": "web", "site_address": h.Addr.Addr().String()}
-		if slices.Contains(n.site.Directors(), h) {
+		switch director := slices.Contains(n.site.Directors(), h); {
+		case n.Bare:
+			meta = map[string]string{"site_address": h.Addr.Addr().String()}
+		case director:
 			meta = map[string]string{"role": "director", "router_id": "lvs" + h.Name[1:], "priority": map[string]string{"d1": "100", "d2": "90"}[h.Name]}
 		}
 		var b strings.Builder
 		for k, v := range meta {
 			fmt.Fprintf(&b, "    %s = %q\n", k, v)
 		}
-		err := n.agent(h, fmt.Sprintf(nomadClient, h.Name, filepath.Join(n.Dir, h.Name), h.Mgmt.Addr(), mgmt.Mgmt.Addr().String()+":4647", b.String()))
+		err := n.agent(h, fmt.Sprintf(nomadClient, n.name(h), filepath.Join(n.Dir, h.Name), h.Mgmt.Addr(), mgmt.Mgmt.Addr().String()+":4647", b.String()))
 		if err != nil {
 			return err
 		}
@@ -118,6 +124,14 @@ func (n *Nomad) Start(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// name is what a host is called in Nomad.
+func (n *Nomad) name(h *site.Host) string {
+	if n.Bare {
+		return strings.NewReplacer("d", "lvs", "w", "web").Replace(h.Name)
+	}
+	return h.Name
 }
 
 func (n *Nomad) agent(h *site.Host, config string) error {

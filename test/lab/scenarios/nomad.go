@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/lab/catalog"
@@ -20,15 +19,12 @@ func init() {
 		Name: "nomad", Doc: "the three job files bring up a serving site on real Nomad and Consul; a stopped director job hands over",
 		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadSite,
 	})
-	scenario.Register(scenario.Scenario{
-		Name: "jobs", Doc: "edgekeeper jobs: the jobs are run, shown, planned anew and stopped",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Extra: true, Run: jobsCommand,
-	})
 }
 
 // nomad starts Nomad on the site and waits for its clients.
-func nomad(t *scenario.T, s *scenario.Site, consul bool, path ...string) *catalog.Nomad {
-	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul, path...)
+func nomad(t *scenario.T, s *scenario.Site, consul, bare bool) *catalog.Nomad {
+	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul)
+	n.Bare = bare
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	t.Cleanup(func() {
@@ -42,8 +38,8 @@ func nomad(t *scenario.T, s *scenario.Site, consul bool, path ...string) *catalo
 	return n
 }
 
-// cluster is a site with Consul and Nomad.
-func cluster(t *scenario.T) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
+// cluster is a site with Consul and Nomad; bare leaves the nodes' meta away.
+func cluster(t *scenario.T, bare bool) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
 	s := t.Site(site.Options{})
 	c, err := catalog.NewConsul(s.Site, t.Binary(scenario.Consul), filepath.Join(s.Temp(), "consul"))
 	t.OK(err)
@@ -53,11 +49,11 @@ func cluster(t *scenario.T) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
 		defer cancel()
 		t.OK(c.StartAgent(ctx, h))
 	}
-	return s, c, nomad(t, s, true)
+	return s, c, nomad(t, s, true, bare)
 }
 
 func nomadSite(t *scenario.T) {
-	s, c, n := cluster(t)
+	s, c, n := cluster(t, false)
 	edgekeeper := t.Binary(scenario.Edgekeeper)
 	running := func(job string, want int) {
 		took := t.Within(2*time.Minute, job+" runs", func() bool {
@@ -103,48 +99,6 @@ func nomadSite(t *scenario.T) {
 	judgeOverlap(t, s, true)
 }
 
-// jobsCommand does with edgekeeper jobs what nomadSite does with nomad job.
-func jobsCommand(t *scenario.T) {
-	s, c, n := cluster(t)
-	edgekeeper := t.Binary(scenario.Edgekeeper)
-	jobs := func(args ...string) string {
-		out, err := s.RunEnv(s.Mgmt(), []string{"NOMAD_ADDR=" + n.Address()}, append([]string{edgekeeper, "jobs"}, args...)...)
-		t.Logf("edgekeeper jobs %s:\n%s", strings.Join(args, " "), out)
-		t.OK(err)
-		return out
-	}
-	director := func(verb, binary string) []string {
-		return []string{verb, "-var", "binary=" + binary, "-var", "vip=" + s.VIP.String(), "-var", "secret=5525", "-var", "consul=" + c.Address(), "director"}
-	}
-	t.Phase("edgekeeper jobs run: web, realserver, director", func() {
-		jobs("run", "-var", "command="+t.Lab(), "-var", `args=["web","-name","$${node.unique.name}"]`, "-var", "address=${meta.site_address}", "-var", "shutdown_delay=2s", "web")
-		jobs("run", "-var", "binary="+edgekeeper, "-var", "vip="+s.VIP.Addr().String(), "realserver")
-		jobs(director("run", edgekeeper)...)
-		s.Holder(time.Minute, "d1")
-		s.WaitWeight(time.Minute, "d1", "w1", 1)
-		s.WaitWeight(time.Minute, "d1", "w2", 1)
-	})
-	s.StartLoad(20)
-	t.Phase("the site serves", func() {
-		s.Served(30*time.Second, "w1", "w2")
-		if out := jobs("status"); !strings.Contains(out, "VI_1 MASTER 100") || !strings.Contains(out, "VI_1 BACKUP 90") {
-			t.Errorf("the status does not tell the directors' parts:\n%s", out)
-		}
-		if out := jobs(director("plan", edgekeeper)...); !strings.Contains(out, "No changes.") {
-			t.Errorf("the plan of what runs has changes:\n%s", out)
-		}
-		if out := jobs(director("plan", "/usr/bin/another")...); !strings.Contains(out, `=> "/usr/bin/another"`) {
-			t.Errorf("the plan does not name the other program:\n%s", out)
-		}
-	})
-	t.Phase("edgekeeper jobs stop", func() {
-		jobs("stop", "edgekeeper-director")
-		s.Nobody(time.Minute)
-	})
-	s.StopLoad()
-	judgeOverlap(t, s, true)
-}
-
 const sleepJob = `
 job "sleep" {
   type = "system"
@@ -170,7 +124,7 @@ job "sleep" {
 
 func nomadAlone(t *scenario.T) {
 	s := t.Site(site.Options{})
-	n := nomad(t, s, false)
+	n := nomad(t, s, false, false)
 	t.OK(n.RunJob(t.File("sleep.nomad.hcl", sleepJob)))
 	t.Measure("job runs after", "%s", ms(t.Within(time.Minute, "two allocations run", func() bool {
 		running, err := n.Running("sleep")

@@ -136,7 +136,7 @@ func TestCommandEnds(t *testing.T) {
 	t.Parallel()
 	start(t, "exit 3").ends(3)
 	start(t, "kill -9 $$").ends(128 + 9)
-	g := start(t, `echo up; trap 'exit 5' HUP; while :; do sleep 0.02; done`)
+	g := start(t, `trap 'exit 5' HUP; echo up; while :; do sleep 0.02; done`)
 	g.says("up")
 	g.send(syscall.SIGTERM)
 	g.says("waiting")

@@ -1,0 +1,79 @@
+//go:build consul
+
+package jobs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	consul "github.com/hashicorp/consul/api"
+
+	"github.com/edgekeeper/edgekeeper/test/binaries"
+	"github.com/edgekeeper/edgekeeper/test/consultest"
+)
+
+// TestIdentity: with consul_identity the director's configuration names a file
+// in which Nomad has put a Consul token that Consul made for this very task.
+// What runs in the director's place hands over what it was given.
+func TestIdentity(t *testing.T) {
+	program, err := binaries.Nomad(t.Context(), t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := consultest.Start(t, consultest.Options{ACL: true})
+	cfg := agent(t, map[string]any{
+		"address": c.Addr, "token": consultest.RootToken,
+		"task_identity":    map[string]any{"aud": []string{"consul.io"}, "ttl": "1h"},
+		"service_identity": map[string]any{"aud": []string{"consul.io"}, "ttl": "1h"},
+	})
+	setup := exec.CommandContext(t.Context(), program, "setup", "consul", "-y", "-jwks-url", cfg.Address+"/.well-known/jwks.json")
+	setup.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NOMAD_ADDR=" + cfg.Address, "CONSUL_HTTP_ADDR=" + c.Addr, "CONSUL_HTTP_TOKEN=" + consultest.RootToken}
+	if out, err := setup.CombinedOutput(); err != nil {
+		t.Fatalf("nomad setup consul: %v\n%s", err, out)
+	}
+
+	dir := t.TempDir()
+	found := filepath.Join(dir, "token")
+	script := "#!/bin/sh\ncase $1 in director) ;; *) exit 0 ;; esac\n" +
+		"cp \"$(sed -n 's/.*token_file = \"\\(.*\\)\"/\\1/p' \"$3\")\" " + found + ".new && mv " + found + ".new " + found + "\nexec sleep 3600\n"
+	director := filepath.Join(dir, "director")
+	if err := os.WriteFile(director, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	client, err := New(cfg, func(line string) { t.Log(line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := Open("director")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := client.Parse(t.Context(), file, Values{Flags: []string{"vip=192.0.2.1/24", "consul_identity=true", "binary=" + director}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Run(t.Context(), job, true); err != nil {
+		t.Fatal(err)
+	}
+	var token []byte
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if token, err = os.ReadFile(found); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no token came")
+		}
+	}
+	self, _, err := c.Client.ACL().TokenReadSelf(&consul.QueryOptions{Token: strings.TrimSpace(string(token))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if self.AuthMethod != "nomad-workloads" || !strings.Contains(self.Description, "nomad_task_director") {
+		t.Errorf("got %+v", self)
+	}
+	t.Logf("%s: %s", self.AuthMethod, self.Description)
+}
