@@ -12,7 +12,7 @@ import (
 func init() {
 	scenario.Register(scenario.Scenario{
 		Name: "nomad-docs", Doc: "the ten commands of docs/nomad.md, as they stand, bring up a serving site; then plan, drain of a web node and of the master's node, stop",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadDocs,
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Extra: true, Run: nomadDocs,
 	})
 }
 
