@@ -54,6 +54,8 @@ var rules = []rule{
 	{"cmd/edgekeeper/internal/show", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "text is made of a snapshot only"},
 	{"cmd/edgekeeper/internal/metrics", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "metrics are made of a snapshot only"},
 	{"cmd/edgekeeper/internal/notify", []string{"./cmd", "./lvs", "./vrrp", "./discovery"}, "whoever is told what happens gets words, and decides nothing"},
+	{"cmd/edgekeeper/internal/keepalived", append([]string{"./cmd", "./vrrp", "./lvs", "./discovery", "github.com"}, impure...), "a keepalived.conf is text: it can be read anywhere, and be fuzzed"},
+	{"cmd/edgekeeper/internal/migrate", append([]string{"./cmd/edgekeeper/internal/agent", "./cmd/edgekeeper/internal/config", "./discovery/", "./lvs/", "./vrrp/"}, "os", "os/exec", "context", "sync", "log/slog"), "a translation needs no kernel and no host"},
 	{"cmd/edgekeeper/internal/agent", []string{"github.com/urfave"}, "the director does not know its command line"},
 	{"jobs", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "jobs are submitted from anywhere; what a director does is asked of it, through Nomad"},
 	{"cmd/edgekeeper", []string{"github.com/hashicorp/consul", "github.com/cloudflare/ipvs", "github.com/vishvananda", "github.com/mdlayher"}, "commands parse and wire; they do not speak to kernel or Consul themselves"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
@@ -21,27 +22,40 @@ func directorCommand() *cli.Command {
 	return &cli.Command{
 		Name: "director", Usage: "run the director agent: VRRP, IPVS pools, checks",
 		Description: "Runs in the foreground and logs to stderr. SIGTERM and SIGINT hand over and stop; SIGHUP reads the configuration again.",
-		Flags:       []cli.Flag{configFlag()},
+		Flags:       []cli.Flag{configFlag(), configIDFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
-			path := c.String("config")
+			path, id := c.String("config"), c.String("config-id")
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
-			cfg, err := config.Load(path, os.Getenv)
+			cfg, differences, err := load(path, id)
 			if err != nil {
 				return err
 			}
+			log := logger(c.App.ErrWriter, cfg.Log)
+			tellDifferences(log, differences)
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			return agent.Run(c.Context, agent.Options{
 				Path: path, Config: cfg, Reload: hup,
-				Load:     func() (*config.Config, error) { return config.Load(path, os.Getenv) },
+				Load: func() (*config.Config, error) {
+					cfg, differences, err := load(path, id)
+					tellDifferences(log, differences)
+					return cfg, err
+				},
 				Guardian: func() *exec.Cmd { return guardian.Command(guardianName) },
-				Log:      logger(c.App.ErrWriter, cfg.Log),
+				Log:      log,
 			})
 		},
+	}
+}
+
+// tellDifferences logs what edgekeeper does otherwise than keepalived would.
+func tellDifferences(log *slog.Logger, list []migrate.Finding) {
+	for _, f := range list {
+		log.Warn("keepalived.conf: "+f.Message, "at", f.At.String())
 	}
 }
 
@@ -57,10 +71,6 @@ func guardianCommand() *cli.Command {
 	}
 }
 
-func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Usage: "configuration: a file, or a folder of *.hcl", EnvVars: []string{"EDGEKEEPER_CONFIG"}}
-}
-
 // logger writes key=value lines, or JSON.
 func logger(w io.Writer, l config.Log) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: l.Level}
@@ -73,22 +83,27 @@ func logger(w io.Writer, l config.Log) *slog.Logger {
 func validateCommand() *cli.Command {
 	return &cli.Command{
 		Name: "validate", Usage: "check a configuration without changing anything", ArgsUsage: "PATH",
-		Flags:  []cli.Flag{jsonFlag()},
+		Flags:  []cli.Flag{jsonFlag(), configIDFlag()},
 		Before: arguments(1, 1),
 		Action: func(c *cli.Context) error {
 			path := c.Args().First()
-			cfg, err := config.Load(path, os.Getenv)
+			cfg, differences, err := load(path, c.String("config-id"))
+			for _, d := range differences {
+				if !c.Bool("json") {
+					fmt.Fprintln(c.App.ErrWriter, d)
+				}
+			}
 			var mistakes config.Error
 			switch {
 			case errors.As(err, &mistakes) && c.Bool("json"):
-				return errors.Join(output(c, validation{Path: path, Mistakes: mistakes}, nil), exitCode(1))
+				return errors.Join(output(c, validation{Path: path, Mistakes: mistakes, Differences: differences}, nil), exitCode(1))
 			case errors.As(err, &mistakes):
 				fmt.Fprintln(c.App.ErrWriter, mistakes.Error())
 				return exitCode(1)
 			case err != nil:
 				return err
 			}
-			return output(c, validation{Path: path, Valid: true, VRRP: len(cfg.Instances), VirtualServers: len(cfg.VirtualServers)}, func(w io.Writer, v validation) error {
+			return output(c, validation{Path: path, Valid: true, VRRP: len(cfg.Instances), VirtualServers: len(cfg.VirtualServers), Differences: differences}, func(w io.Writer, v validation) error {
 				_, err := fmt.Fprintf(w, "%s is valid: %d VRRP instances, %d virtual servers\n", v.Path, v.VRRP, v.VirtualServers)
 				return err
 			})
@@ -103,4 +118,6 @@ type validation struct {
 	VRRP           int          `json:"vrrp"`
 	VirtualServers int          `json:"virtual_servers"`
 	Mistakes       config.Error `json:"mistakes,omitempty"`
+	// Differences are those of a keepalived.conf, which is valid all the same.
+	Differences []migrate.Finding `json:"differences,omitempty"`
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ErrWriter:            stderr,
 		ExitErrHandler:       func(*cli.Context, error) {}, // run prints and returns
 		Commands: []*cli.Command{
-			directorCommand(), realserverCommand(), validateCommand(),
+			directorCommand(), realserverCommand(), validateCommand(), importCommand(),
 			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(),
 			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
 			jobsCommand(), waitDrainedCommand(), cleanupCommand(), versionCommand(), guardianCommand(),

@@ -30,7 +30,7 @@ func realserverCommand() *cli.Command {
 		Name: "realserver", Usage: "make this host a real server for direct routing, for as long as it runs",
 		Description: "Puts the virtual addresses on lo with a host route and sets arp_ignore and arp_announce, repairs them, and undoes all of it when it is stopped.",
 		Flags: []cli.Flag{
-			configFlag(), stateFlag(),
+			configFlag(), configIDFlag(), stateFlag(),
 			&cli.StringSliceFlag{Name: "vip", Usage: "virtual address; may be repeated", EnvVars: []string{"EDGEKEEPER_VIP"}},
 			&cli.StringFlag{Name: "interface", Usage: "interface that carries the virtual addresses (default: the configuration's, else lo)", EnvVars: []string{"EDGEKEEPER_INTERFACE"}},
 		},
@@ -51,7 +51,7 @@ func realserverConfig(c *cli.Context) (realserver.Config, *slog.Logger, error) {
 	out := realserver.Config{ManageSysctls: true}
 	logging, stateDir, device := config.Log{Level: slog.LevelInfo}, defaultStateDir, "lo"
 	if path := c.String("config"); path != "" {
-		file, err := config.Load(path, os.Getenv)
+		file, _, err := load(path, c.String("config-id"))
 		if err != nil {
 			return out, nil, err
 		}
@@ -82,12 +82,12 @@ func cleanupCommand() *cli.Command {
 	return &cli.Command{
 		Name: "cleanup", Usage: "undo what a killed director or real-server agent left on this host",
 		Description: "Takes off the virtual addresses and puts back the kernel settings that the state folder records; of a director without on_stop = \"keep\" also the virtual servers. Where an agent lives, or stopped cleanly, it does nothing. It is meant for a poststop task or ExecStopPost.",
-		Flags:       []cli.Flag{configFlag(), stateFlag()},
+		Flags:       []cli.Flag{configFlag(), configIDFlag(), stateFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
 			dir := defaultStateDir
 			if path := c.String("config"); path != "" {
-				cfg, err := config.Load(path, os.Getenv)
+				cfg, _, err := load(path, c.String("config-id"))
 				if err != nil {
 					return err
 				}

@@ -96,7 +96,25 @@ func parse(sources []source, env func(string) string, host string) (*Config, err
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
-	rootBlock := open(r, root, labels{}, start, whole)
+	return r.check(whole, start, env, host)
+}
+
+// Check checks a configuration that was not read from HCL, as Load does. The
+// ranges of body say where each thing was written; it is changed by nothing.
+func Check(body *hclsyntax.Body, env func(string) string) (*Config, error) {
+	if env == nil {
+		env = func(string) string { return "" }
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read host name: %w", err)
+	}
+	return (&report{}).check(body, body.SrcRange, env, host)
+}
+
+// check makes values of a body that was parsed whole. start is its beginning.
+func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) string, host string) (*Config, error) {
+	rootBlock := open(r, root, labels{}, start, body)
 	if r.partial {
 		// Half of a configuration would only be told that it lacks the other.
 		return nil, r.err()

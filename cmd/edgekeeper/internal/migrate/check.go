@@ -1,0 +1,240 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// checkerKinds are the blocks of a real server that check it.
+var checkerKinds = []string{"TCP_CHECK", "HTTP_GET", "SSL_GET", "SMTP_CHECK", "DNS_CHECK", "MISC_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK"}
+
+// checker is a check on its way: several blocks for several urls.
+type checker struct {
+	at    position
+	times timing
+	deflt timing // of its kind
+	port  int    // 0: the real server's
+	nodes []*node
+}
+
+// defaultTimes are keepalived's, before the kind of a checker has its own.
+var defaultTimes = timing{loop: time.Minute, retryDelay: time.Second, timeout: 5 * time.Second, retries: 1}
+
+// checker takes a checker of a real server.
+func (t *translator) checker(v *virtualServer, r *realServer, s statement) {
+	c := &checker{at: s.At, times: noTimes(), deflt: defaultTimes}
+	w := words{
+		"connect_port": func(s statement) {
+			if n, ok := t.integer(s, 1, 1, 65535); ok {
+				c.port = n
+			}
+		},
+		"connect_ip": func(s statement) {
+			if s.Arg(1) != r.addr.String() {
+				t.differ(s.At, "connect_ip %s: the real server's own address is checked", s.Arg(1))
+			}
+		},
+		"alpha": func(s statement) { t.flag(s) },
+	}
+	t.timeWords(w, &c.times)
+	known := map[string]string{
+		"warmup": "", "log_all_failures": "",
+		"bindto": "the kernel chooses the source of checks", "bind_if": "the kernel chooses the interface of checks", "bind_port": "the kernel chooses the source of checks",
+		"fwmark": "packets of checks have no mark",
+	}
+	if retry := w["nb_get_retry"]; s.Name() != "HTTP_GET" && s.Name() != "SSL_GET" {
+		w["nb_get_retry"] = func(l statement) {
+			t.differ(l.At, "nb_get_retry: keepalived 2 does not know it in %s, and retries once; it is taken for retry", s.Name())
+			retry(l)
+		}
+	}
+	switch s.Name() {
+	case "TCP_CHECK":
+		c.nodes = []*node{{kind: "check", labels: []string{"tcp"}, at: s.At}}
+		t.each(s.Name(), s.Block, w, known)
+	case "HTTP_GET", "SSL_GET":
+		t.httpCheck(v, r, c, s, w, known)
+	default:
+		t.differ(s.At, "%s: edgekeeper has no such check; the real server is not checked by it", s.Name())
+		return
+	}
+	if len(c.nodes) > 0 {
+		r.checks = append(r.checks, c)
+	}
+}
+
+// httpCheck takes HTTP_GET and SSL_GET: a check for each url.
+func (t *translator) httpCheck(v *virtualServer, r *realServer, c *checker, s statement, w words, known map[string]string) {
+	c.deflt.retryDelay = 3 * time.Second
+	host := ""
+	sni, name := false, ""
+	w["virtualhost"] = func(s statement) { host = s.Arg(1) }
+	w["enable_sni"] = func(s statement) { sni, _ = t.flag(s) }
+	w["sni_name"] = func(s statement) { sni, name = true, s.Arg(1) }
+	w["http_protocol"] = func(s statement) {
+		if !slices.Contains([]string{"1.0", "1.0C", "1.0c", "1.1"}, s.Arg(1)) {
+			t.bad(s, 1, "1.0, 1.0C or 1.1")
+		}
+	}
+	known["fast_recovery"] = "a real server that is down is asked once in delay_loop"
+	known["tls_compliant"] = ""
+	var urls []statement
+	w["url"] = func(s statement) { urls = append(urls, s) }
+	t.each(s.Name(), s.Block, w, known)
+	if len(urls) == 0 {
+		t.differ(s.At, "%s has no url; it is left out, as by keepalived", s.Name())
+		return
+	}
+	t.once(s.At, "http version", "%s: requests are HTTP/1.1 with the User-Agent edgekeeper; keepalived's are HTTP/1.0 unless http_protocol says otherwise", s.Name())
+	if len(urls) > 1 {
+		t.once(s.At, "urls", "%s: each url is asked every delay_loop; keepalived asks one of them each time", s.Name())
+	}
+	if s.Name() == "SSL_GET" {
+		t.once(s.At, "tls", "SSL_GET: keepalived does not verify certificates, and so it stays (tls_skip_verify); delete that to have them verified")
+	}
+	for _, u := range urls {
+		label := map[string]string{"HTTP_GET": "http", "SSL_GET": "https"}[s.Name()]
+		n := &node{kind: "check", labels: []string{label}, at: u.At}
+		own := orText(host, orText(r.host, v.host))
+		t.url(n, u, &own)
+		if n.has("path") == nil {
+			t.differ(u.At, "url has no path; it is left out, as by keepalived")
+			continue
+		}
+		if own != "" {
+			n.set(u.At, "host", own)
+		}
+		if label == "https" {
+			n.set(s.At, "tls_skip_verify", true)
+			if name != "" {
+				n.set(s.At, "tls_server_name", name)
+			} else if !sni && own != "" {
+				t.once(s.At, "sni", "SSL_GET: the virtualhost is sent as the server name of TLS; keepalived does that with enable_sni only")
+			}
+		}
+		c.nodes = append(c.nodes, n)
+	}
+}
+
+func orText(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// url takes one url block.
+func (t *translator) url(n *node, s statement, host *string) {
+	var ranges []string
+	var at position
+	t.each("url", s.Block, words{
+		"path": func(s statement) {
+			path := orText(s.Arg(1), "/")
+			if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " #") {
+				t.errorf(s.At, "path: %q does not begin with a slash, or holds a space", path)
+				return
+			}
+			n.set(s.At, "path", path)
+		},
+		"virtualhost": func(s statement) { *host = s.Arg(1) },
+		"status_code": func(s statement) {
+			at = s.At
+			for _, word := range s.Args() {
+				low, high, ranged := strings.Cut(word, "-")
+				if !ranged {
+					high = low
+				}
+				from, err := strconv.Atoi(low)
+				to, err2 := strconv.Atoi(high)
+				if err != nil || err2 != nil || from < 100 || to > 599 || from > to {
+					t.errorf(s.At, "status_code: %q is not a status from 100 to 599, or a range of them", word)
+					continue
+				}
+				ranges = append(ranges, word)
+			}
+		},
+		"tls_compliant": func(statement) {},
+	}, map[string]string{
+		"digest":         "the body is not compared with a digest; body takes a regular expression",
+		"regex":          "keepalived's regular expressions are PCRE2, edgekeeper's RE2; body takes one by hand",
+		"regex_no_match": "keepalived's regular expressions are PCRE2, edgekeeper's RE2",
+		"regex_options":  "", "regex_min_offset": "", "regex_max_offset": "", "regex_stack": "",
+	})
+	switch len(ranges) {
+	case 0:
+		// keepalived: any of 200 to 299, which is edgekeeper's default too.
+	case 1:
+		n.set(at, "status", ranges[0])
+	default:
+		n.set(at, "status", ranges[0])
+		t.differ(at, "status_code: edgekeeper takes one status or one range; it is %s", ranges[0])
+	}
+}
+
+// checksOf makes the checks of a pool. edgekeeper has them for a virtual server,
+// keepalived for each real server.
+func (t *translator) checksOf(v *virtualServer) []*node {
+	first := t.resolve(v, v.servers[0])
+	for _, r := range v.servers[1:] {
+		if other := t.resolve(v, r); shape(other) != shape(first) {
+			if len(first) == 0 {
+				first = other
+			}
+			t.once(r.at, "checks "+r.at.String(), "real_server %s has other checks than %s; edgekeeper's are for the virtual server as a whole, and those of the first that has any are for all", r.addr, v.servers[0].addr)
+		}
+	}
+	return first
+}
+
+// resolve gives the checks of a real server with all their times.
+func (t *translator) resolve(v *virtualServer, r *realServer) []*node {
+	var out []*node
+	for _, c := range r.checks {
+		times := c.times.over(r.times).over(v.times).over(c.deflt)
+		if c.deflt.retryDelay < 0 && times.retryDelay < 0 {
+			times.retryDelay = times.loop
+		}
+		interval := max(times.loop, 10*time.Millisecond)
+		timeout := max(times.timeout, time.Millisecond)
+		if timeout > interval {
+			t.once(c.at, "timeout "+c.at.String(), "connect_timeout %s is longer than delay_loop %s, so attempts would overlap; they begin every %s", span(timeout), span(interval), span(timeout))
+			interval = timeout
+		}
+		for _, n := range c.nodes {
+			b := &node{kind: n.kind, labels: n.labels, at: n.at}
+			b.set(c.at, "interval", interval)
+			b.set(c.at, "timeout", timeout)
+			b.set(c.at, "retries", times.retries)
+			b.set(c.at, "retry_delay", times.retryDelay)
+			own := int(r.endpoint(v).Port())
+			if c.port != 0 && c.port != own {
+				b.set(c.at, "port", c.port)
+			}
+			if c.port == 0 && own == 0 {
+				t.differ(c.at, "the virtual server is for every port, and the check has no connect_port; it is left out")
+				continue
+			}
+			b.attrs = append(b.attrs, n.attrs...)
+			if !slices.ContainsFunc(out, func(o *node) bool { return shape([]*node{o}) == shape([]*node{b}) }) {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
+
+// shape tells blocks apart by what they say, wherever they say it.
+func shape(list []*node) string {
+	var b strings.Builder
+	for _, n := range list {
+		fmt.Fprintf(&b, "%s %q {", n.kind, n.labels)
+		for _, a := range n.attrs {
+			fmt.Fprintf(&b, "%s=%q;", a.name, fmt.Sprint(a.value))
+		}
+		b.WriteString(shape(n.blocks) + "}")
+	}
+	return b.String()
+}
