@@ -40,6 +40,22 @@ func (m *Maker) New(c discovery.Check) (Probe, error) {
 		return m.tcp(c, spec)
 	case discovery.HTTP:
 		return m.http(c, spec)
+	case discovery.GRPC:
+		return m.grpc(c, spec)
+	case discovery.DNS:
+		return m.dns(c, spec)
+	case discovery.SMTP:
+		return m.smtp(c, spec)
+	case discovery.UDP:
+		return m.udp(c, spec)
+	case discovery.ICMP:
+		return m.icmp(c, spec)
+	case discovery.Redis:
+		return m.redis(c, spec)
+	case discovery.Postgres:
+		return m.postgres(c, spec)
+	case discovery.MySQL:
+		return m.mysql(c, spec)
 	}
 	return nil, fmt.Errorf("check type %d: unknown", spec.Type)
 }

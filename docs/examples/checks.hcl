@@ -45,3 +45,81 @@ virtual_server "redis-primary" {
     expect = "(?m)^role:master\r$"
   }
 }
+
+virtual_server "cart" {
+  address = "61.139.2.1:50051"
+  service "cart" {}
+
+  check "grpc" {
+    service = "shop.Cart"
+  }
+}
+
+# A name server is up when it knows our zone over UDP, and answers over TCP.
+virtual_server "dns" {
+  address  = "61.139.2.1:53"
+  protocol = "udp"
+
+  service "dns" {}
+
+  check "dns" {
+    name   = "www.example.com"
+    type   = "A"
+    answer = "^A 61\\.139\\."
+  }
+  check "dns" {
+    dns_tcp  = true
+    interval = "30s"
+  }
+}
+
+virtual_server "mail" {
+  address = "61.139.2.1:25"
+  service "mail" {}
+
+  check "smtp" {
+    helo            = "lvs1.example.com"
+    tls             = true
+    tls_server_name = "mail.example.com"
+  }
+}
+
+virtual_server "postgres" {
+  address = "61.139.2.1:5432"
+  service "postgres" {}
+
+  check "postgres" {
+    database = "shop"
+  }
+}
+
+virtual_server "mysql" {
+  address = "61.139.2.1:3306"
+  service "mysql" {}
+
+  check "mysql" {}
+}
+
+virtual_server "cache" {
+  address = "61.139.2.1:6380"
+  service "cache" {}
+
+  check "redis" {} # with password_file where the server wants one
+}
+
+# A game server that answers a fixed datagram, on hosts that answer an echo.
+virtual_server "game" {
+  address  = "61.139.2.1:27015"
+  protocol = "udp"
+
+  service "game" {}
+
+  check "udp" {
+    send_hex   = "ff ff ff ff 54"
+    expect_hex = "ff ff ff ff xx"
+  }
+  check "icmp" {
+    interval = "1s"
+    timeout  = "500ms"
+  }
+}

@@ -10,7 +10,8 @@ import (
 )
 
 var checkTypes = map[string]discovery.CheckType{
-	"tcp": discovery.TCP, "http": discovery.HTTP, "https": discovery.HTTP,
+	"tcp": discovery.TCP, "http": discovery.HTTP, "https": discovery.HTTP, "grpc": discovery.GRPC, "dns": discovery.DNS, "smtp": discovery.SMTP,
+	"udp": discovery.UDP, "icmp": discovery.ICMP, "redis": discovery.Redis, "postgres": discovery.Postgres, "mysql": discovery.MySQL,
 }
 
 func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
@@ -61,8 +62,18 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 	switch spec.Type {
 	case discovery.HTTP:
 		c.request(k, &spec)
-	case discovery.TCP:
+	case discovery.TCP, discovery.UDP:
 		c.payload(k, &spec)
+	case discovery.GRPC:
+		spec.GRPC = discovery.GRPCSpec{Service: k.str("service"), Host: k.hostName()}
+	case discovery.DNS:
+		c.question(k, &spec.DNS)
+	case discovery.SMTP:
+		if spec.Helo = k.str("helo"); strings.ContainsAny(spec.Helo, " \t") {
+			k.addf(k.where("helo"), "helo: %q is no host name", spec.Helo)
+		}
+	case discovery.Redis, discovery.Postgres, discovery.MySQL:
+		c.login(k, &spec)
 	}
 	c.checkTLS(k, &spec)
 	return spec

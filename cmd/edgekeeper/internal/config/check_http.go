@@ -15,14 +15,11 @@ import (
 func (c *checker) request(k *block, spec *discovery.CheckSpec) {
 	h := &spec.HTTP
 	*h = discovery.HTTPSpec{
-		Version2: k.str("http_version") == "2", Method: k.str("method"), Path: k.str("path"), Host: k.str("host"),
+		Version2: k.str("http_version") == "2", Method: k.str("method"), Path: k.str("path"), Host: k.hostName(),
 		RequestBody: k.str("request_body"), Body: k.pattern("body"), BodyNot: k.pattern("body_not"), Digest: strings.ToLower(k.str("digest")),
 	}
 	if !strings.HasPrefix(h.Path, "/") || strings.ContainsAny(h.Path, " #") {
 		k.addf(k.where("path"), "path: %q must begin with a slash and hold no space and no #", h.Path)
-	}
-	if h.Host != "" && (!httpguts.ValidHostHeader(h.Host) || strings.Contains(h.Host, "/")) {
-		k.addf(k.where("host"), "host: %q is no host name", h.Host)
 	}
 	for _, name := range []string{"body", "body_not", "digest"} {
 		if k.written(name) && h.Method == http.MethodHead {
@@ -37,6 +34,15 @@ func (c *checker) request(k *block, spec *discovery.CheckSpec) {
 	}
 	c.headers(k, h)
 	c.status(k, h)
+}
+
+// hostName takes the host argument.
+func (b *block) hostName() string {
+	host := b.str("host")
+	if host != "" && (!httpguts.ValidHostHeader(host) || strings.Contains(host, "/")) {
+		b.addf(b.where("host"), "host: %q is no host name", host)
+	}
+	return host
 }
 
 // headers takes "Name: value".

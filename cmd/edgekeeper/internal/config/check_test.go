@@ -45,14 +45,44 @@ func TestCheckOptions(t *testing.T) {
 			TLS:  discovery.TLSSpec{Enabled: true, SkipVerify: true, ServerName: "www.example.com", MinVersion: tls.VersionTLS12},
 		},
 	}
-	for _, s := range cfg.VirtualServers {
-		if len(s.Checks) != len(want) {
-			continue
+	usual := discovery.CheckSpec{Interval: 5 * time.Second, Timeout: 2 * time.Second, Retries: 2, RetryDelay: time.Second, Rise: 1}
+	secured := discovery.TLSSpec{Enabled: true, MinVersion: tls.VersionTLS12}
+	of := func(kind discovery.CheckType, edit func(*discovery.CheckSpec)) discovery.CheckSpec {
+		s := usual
+		s.Type = kind
+		if edit != nil {
+			edit(&s)
 		}
-		if diff := cmp.Diff(want, s.Checks, cmpopts.EquateComparable(netip.Addr{}, discovery.List{}, discovery.Password{})); diff != "" {
-			t.Errorf("checks (-want +got):\n%s", diff)
-		}
-		return
+		return s
 	}
-	t.Errorf("no virtual server has %d checks", len(want))
+	redis := func(user, password string) discovery.CheckSpec {
+		return of(discovery.Redis, func(s *discovery.CheckSpec) {
+			s.Login = discovery.LoginSpec{User: user, Password: discovery.MakePassword(password)}
+		})
+	}
+	protocols := []discovery.CheckSpec{
+		of(discovery.TCP, nil),
+		of(discovery.TCP, func(s *discovery.CheckSpec) { s.Payload.Send = "\x00\x01" }),
+		of(discovery.GRPC, func(s *discovery.CheckSpec) {
+			s.GRPC, s.TLS = discovery.GRPCSpec{Service: "shop.Cart", Host: "cart.example.com"}, secured
+		}),
+		of(discovery.DNS, func(s *discovery.CheckSpec) {
+			s.DNS = discovery.DNSSpec{Name: "www.example.com.", Type: 28, TCP: true, Answer: "^AAAA 2001:db8::"}
+		}),
+		of(discovery.SMTP, func(s *discovery.CheckSpec) { s.Helo, s.TLS = "lvs1.example.com", secured }),
+		of(discovery.UDP, func(s *discovery.CheckSpec) { s.Payload.Send, s.Payload.Expect = "ping", "pong" }),
+		of(discovery.ICMP, nil),
+		redis("probe", "s3cret"), redis("", "pw"), redis("", "1111"),
+		of(discovery.Postgres, func(s *discovery.CheckSpec) { s.Login.User, s.Login.Database = "probe", "shop" }),
+		of(discovery.MySQL, func(s *discovery.CheckSpec) { s.Login.User = "edgekeeper" }),
+	}
+	found := map[string][]discovery.CheckSpec{}
+	for _, s := range cfg.VirtualServers {
+		found[s.Name] = s.Checks
+	}
+	for name, want := range map[string][]discovery.CheckSpec{"web": want, "dns": protocols} {
+		if diff := cmp.Diff(want, found[name], cmpopts.EquateComparable(netip.Addr{}, discovery.List{}, discovery.Password{})); diff != "" {
+			t.Errorf("checks of %s (-want +got):\n%s", name, diff)
+		}
+	}
 }

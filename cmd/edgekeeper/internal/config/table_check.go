@@ -3,22 +3,53 @@ package config
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
+// checkLabels are the types of check blocks.
+var checkLabels = []string{"tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql"}
+
 // Which checks take an argument.
 var (
-	onlyHTTP    = []string{"http", "https"}
-	onlyTLS     = []string{"https", "tcp"}
-	onlyTLSFlag = []string{"tcp"}
-	onlyPayload = []string{"tcp"}
+	onlyPort     = butFor(checkLabels, "icmp")
+	onlyHTTP     = []string{"http", "https"}
+	onlyHost     = []string{"http", "https", "grpc"}
+	onlyTLS      = []string{"https", "tcp", "grpc", "smtp", "redis", "postgres"}
+	onlyTLSFlag  = butFor(onlyTLS, "https")
+	onlyPayload  = []string{"tcp", "udp"}
+	onlyGRPC     = []string{"grpc"}
+	onlyDNS      = []string{"dns"}
+	onlySMTP     = []string{"smtp"}
+	onlyUser     = []string{"redis", "postgres", "mysql"}
+	onlyRedis    = []string{"redis"}
+	onlyPostgres = []string{"postgres"}
 )
 
+// butFor gives the labels without some.
+func butFor(labels []string, without ...string) []string {
+	return slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return slices.Contains(without, l) })
+}
+
 var checkType = &blockType{
-	name: "check", label: "its type: `tcp` connects, `http` and `https` send a request", labels: []string{"tcp", "http", "https"},
+	name: "check", label: "its type: " + strings.Join(checkKinds, "; "), labels: checkLabels,
 	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
 		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s. One of each kind is in [examples/checks.hcl](examples/checks.hcl).",
-	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs),
+	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs, checkProtocolArgs),
+}
+
+// checkKinds say what the types do.
+var checkKinds = []string{
+	"`tcp` connects, and may send and expect something",
+	"`http` and `https` send a request",
+	"`grpc` asks the gRPC health service (`grpc.health.v1`)",
+	"`dns` asks a name server: any answer without an error is good, also one without records",
+	"`smtp` takes the greeting, says EHLO or HELO, and QUIT",
+	"`udp` sends a datagram: without `expect` it fails only when an ICMP error comes back within `timeout`",
+	"`icmp` sends an echo request, from a ping socket where `net.ipv4.ping_group_range` allows one, else with CAP_NET_RAW",
+	"`redis` logs in where there is a password, and sends PING",
+	"`postgres` begins a session, as `pg_isready` does: a server that refuses the user is up, one that starts or is full is down",
+	"`mysql` logs in without a password: a server that refuses the user is up, one that is full or has blocked this host is down",
 }
 
 // checkArgs are for every check.
@@ -30,14 +61,14 @@ var checkArgs = []argument{
 	{name: "retry_delay", kind: duration, def: "1s", lo: 0, hi: maxDelay, doc: "Time between those attempts."},
 	{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
 	{name: "initial", kind: text, choices: []string{"up", "down"}, defText: "what the catalog says; a server that nobody vouches for waits", doc: "What a new real server is taken for until its first verdict. One that was known to be down, or that serves already, stays as it is."},
-	{name: "port", kind: number, def: "0", defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
+	{name: "port", kind: number, def: "0", only: onlyPort, defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
 	{name: "address", kind: text, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
 	{name: "source_address", kind: text, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
 	{name: "mark", kind: number, def: "0", defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
 }
 
 var checkTLSArgs = []argument{
-	{name: "tls", kind: boolean, def: "false", only: onlyTLSFlag, doc: "Speak TLS."},
+	{name: "tls", kind: boolean, def: "false", only: onlyTLSFlag, doc: "Speak TLS: from the start, for `smtp` after STARTTLS, for `postgres` after its SSLRequest."},
 	{name: "tls_server_name", kind: text, only: onlyTLS, defText: "`host`, else the address", doc: "Name for SNI and for the verification of the certificate."},
 	{name: "tls_skip_verify", kind: boolean, def: "false", only: onlyTLS, doc: "Do not verify the certificate."},
 	{name: "tls_min_version", kind: text, def: "1.2", only: onlyTLS, choices: []string{"1.0", "1.1", "1.2", "1.3"}, doc: "Oldest version of TLS to accept."},
@@ -57,7 +88,7 @@ var checkPayloadArgs = []argument{
 var checkHTTPArgs = []argument{
 	{name: "path", kind: text, def: "/", only: onlyHTTP, doc: "Path of the request, with its query."},
 	{name: "method", kind: text, def: "GET", only: onlyHTTP, choices: []string{"GET", "HEAD", "OPTIONS", "POST"}, doc: "Method of the request."},
-	{name: "host", kind: text, only: onlyHTTP, defText: "the real server's address", doc: "Host header."},
+	{name: "host", kind: text, only: onlyHost, defText: "the real server's address", doc: "Host header, `:authority` in HTTP/2."},
 	{name: "headers", kind: texts, only: onlyHTTP, doc: "More headers, each as `\"Name: value\"`."},
 	{name: "request_body", kind: text, raw: true, only: onlyHTTP, doc: "Body of a `POST`."},
 	{name: "http_version", kind: text, def: "1.1", only: onlyHTTP, choices: []string{"1.1", "2"}, doc: "Version of HTTP. `http` speaks HTTP/2 by prior knowledge (h2c)."},
@@ -65,4 +96,19 @@ var checkHTTPArgs = []argument{
 	{name: "body", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that the first 64 KiB of the body must match."},
 	{name: "body_not", kind: text, only: onlyHTTP, defText: "not read", doc: "Regular expression (RE2) that they must not match."},
 	{name: "digest", kind: text, only: onlyHTTP, defText: "not read", doc: "MD5 digest of the whole body, at most 1 MiB, as keepalived's `genhash` prints it."},
+}
+
+// checkProtocolArgs are for a protocol each.
+var checkProtocolArgs = []argument{
+	{name: "service", kind: text, only: onlyGRPC, defText: "the server as a whole", doc: "Service to ask for, `package.Service`."},
+	{name: "name", kind: text, def: ".", only: onlyDNS, doc: "Name to ask for."},
+	{name: "type", kind: text, def: "SOA", only: onlyDNS, choices: dnsTypes, doc: "Type of record to ask for."},
+	{name: "answer", kind: text, only: onlyDNS, defText: "any", doc: "Regular expression (RE2) that a record of the answer must match; records read like `A 192.0.2.1` and `MX 10 mail.example.com.` here."},
+	{name: "dns_tcp", kind: boolean, def: "false", only: onlyDNS, doc: "Ask over TCP instead of UDP."},
+	{name: "helo", kind: text, def: "localhost", only: onlySMTP, doc: "Name to say in EHLO or HELO."},
+	{name: "user", kind: text, only: onlyUser, defText: "`edgekeeper`, for `redis` none", doc: "User to log in as. A `postgres` or `mysql` server need not know it."},
+	{name: "database", kind: text, only: onlyPostgres, defText: "`user`", doc: "Database to ask for. It need not exist."},
+	{name: "password", kind: secret, only: onlyRedis, doc: "Password. Never shown."},
+	{name: "password_file", kind: text, only: onlyRedis, doc: "File that holds it, up to its last line end."},
+	{name: "password_env", kind: text, only: onlyRedis, doc: "Environment variable that holds it."},
 }

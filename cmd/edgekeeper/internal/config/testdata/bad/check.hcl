@@ -48,7 +48,7 @@ virtual_server "c" {
 # want: 8:15: timeout 6s is longer than interval 5s: attempts would overlap
 # want: 9:5: path is for "http" or "https" checks, this one is "tcp"
 # want: 10:15: rise is 0, must be 1 to 1000
-# want: 13:5: tls_skip_verify is for "https" or "tcp" checks, this one is "http"
+# want: 13:5: tls_skip_verify is for "https", "tcp", "grpc", "smtp", "redis" or "postgres" checks, this one is "http"
 # want: 14:23: path: "health" must begin with a slash and hold no space and no #
 # want: 15:23: method is "BREW", must be "GET", "HEAD", "OPTIONS" or "POST"
 # want: 16:23: host: "a b" is no host name

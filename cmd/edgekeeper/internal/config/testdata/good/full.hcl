@@ -217,6 +217,41 @@ virtual_server "dns" {
   check "tcp" {
     send_hex = "00 01"
   }
+  check "grpc" {
+    host    = "cart.example.com"
+    service = "shop.Cart"
+    tls     = true
+  }
+  check "dns" {
+    name    = "www.example.com"
+    type    = "AAAA"
+    answer  = "^AAAA 2001:db8::"
+    dns_tcp = true
+  }
+  check "smtp" {
+    helo = "lvs1.example.com"
+    tls  = true
+  }
+  check "udp" {
+    send   = "ping"
+    expect = "pong"
+  }
+  check "icmp" {}
+  check "redis" {
+    user     = "probe"
+    password = "s3cret"
+  }
+  check "redis" {
+    password_env = "MAIL_PASSWORD"
+  }
+  check "redis" {
+    password_file = "testdata/vrrp-secret"
+  }
+  check "postgres" {
+    user     = "probe"
+    database = "shop"
+  }
+  check "mysql" {}
 }
 
 vrrp "owner" {
