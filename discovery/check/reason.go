@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -103,7 +104,7 @@ func reason(err error, timeout time.Duration) string {
 	if errors.As(err, &op) {
 		err = op.Err // without addresses, whose local port differs each time
 	}
-	return printable(err.Error())
+	return cmp.Or(printable(err.Error()), "an error without a text")
 }
 
 func tlsReason(err error) string {

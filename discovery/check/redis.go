@@ -57,7 +57,7 @@ func redisCommand(w io.Writer, in *bufio.Reader, want string, words ...string) e
 	case line == "+"+want:
 		return nil
 	case len(line) > 1 && line[0] == '-':
-		return errors.New(printable(line[1:]))
+		return errors.New(line[1:])
 	}
 	return errNoRedis
 }
