@@ -45,7 +45,7 @@ virtual_server "web" {
 }
 
 # want: 6:5: port is for "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "redis", "postgres" or "mysql" checks, this one is "icmp"
-# want: 8:9: check "grpc" needs port: the virtual server is for every port
+# want: 8:9: check "grpc" needs port: the virtual server is for more than one, and its real servers have none
 # want: 9:12: host: "a b" is no host name
 # want: 13:14: name: "www..example.com" is no domain name
 # want: 14:14: type is "ANY", must be "A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV" or "TXT"
