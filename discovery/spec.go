@@ -46,6 +46,11 @@ type Spec struct {
 	SorryChecked   bool      // Checks are made of Sorry, too, and it serves only when they succeed
 
 	SlowStart SlowStart
+
+	// ActiveOn and Instance are for whoever programs the kernel; Merge does not
+	// look at them.
+	ActiveOn ActiveOn
+	Instance string // the VRRP instance whose role counts; empty with Always
 }
 
 // EveryPort reports whether the virtual server is for more than one port, so

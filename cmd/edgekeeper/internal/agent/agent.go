@@ -157,6 +157,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 	}
 	a.kernel.sync.leave()
 	a.routers.stop(context.WithoutCancel(ctx))
+	a.withdraw(context.WithoutCancel(ctx))
 	telling.Go(func() {
 		a.flush(context.WithoutCancel(ctx))
 		stopNotify()

@@ -33,18 +33,19 @@ const reviewEvery = 10 * time.Second
 // agent is a running director. What is below "owned by the loop" is touched by
 // the loop's goroutine only; others post functions to it.
 type agent struct {
-	opts    Options
-	log     *slog.Logger
-	work    context.Context // ends when the addresses are gone
-	inbox   chan func()
-	history history
-	store   *store
-	kernel  *dataplane
-	checks  *check.Scheduler
-	routers *routers
-	queue   *notify.Queue
-	running sync.WaitGroup // sources
-	begun   time.Time
+	opts     Options
+	log      *slog.Logger
+	work     context.Context // ends when the addresses are gone
+	inbox    chan func()
+	history  history
+	store    *store
+	kernel   *dataplane
+	checks   *check.Scheduler
+	routers  *routers
+	standing *standing
+	queue    *notify.Queue
+	running  sync.WaitGroup // sources
+	begun    time.Time
 
 	guardian *guardian.Keeper // nil: none
 	roles    chan struct{}    // one has changed
@@ -97,7 +98,7 @@ func newAgent(opts Options, st *store) *agent {
 	a.settled.Stop()
 	a.stepped.Stop()
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
-	a.routers = &routers{agent: a}
+	a.routers, a.standing = &routers{agent: a}, newStanding()
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
 	a.guardian = a.makeGuardian()
 	return a
@@ -153,6 +154,8 @@ func (a *agent) loop(ctx context.Context) error {
 			a.decide()
 		case <-a.stepped.C:
 			a.decide()
+		case <-a.standing.wake:
+			a.tookRole()
 		case <-ctx.Done():
 			return nil
 		}
@@ -222,8 +225,10 @@ func (a *agent) decide() {
 		d := discovery.Merge(spec, view, a.memory[spec.Name])
 		a.decisions = append(a.decisions, d)
 		memory[spec.Name] = d.Memory
-		want.Pools[spec.Service.Key] = d.Want
-		want.Marks = append(want.Marks, spec.Markings()...)
+		if a.standby(spec) == "" {
+			want.Pools[spec.Service.Key] = d.Want
+			want.Marks = append(want.Marks, spec.Markings()...)
+		}
 		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
 			next = d.Next
 		}

@@ -2,10 +2,13 @@ package agent_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
@@ -101,4 +104,55 @@ func TestFallbackAnswers(t *testing.T) {
 	s.table("10.0.0.1:1")
 	want := []string{"quorum lost", "the fallback pool dc2 answers", "the sorry server 10.0.0.3:80 answers", "quorum regained", "its own real servers answer again"}
 	s.until("all is told", func() bool { return slices.Equal(s.events("pool", "web"), want) })
+}
+
+// A director that is a real server itself has the virtual server only as master.
+func TestActiveOnMaster(t *testing.T) {
+	for _, onStop := range []string{"release", "keep"} {
+		t.Run(onStop, func(t *testing.T) {
+			t.Parallel() // waits for an election
+			s := newSite(t)
+			s.platform = quiet(s)
+			s.platform.Addresses = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.0.0.1")} }
+			configure := func(activeOn string) {
+				s.write("director.hcl", fmt.Sprintf(base, s.dir, onStop, 80, `real_server "10.0.0.1" { forward = "dr" }
+  real_server "10.0.0.2" {}
+  `+activeOn)+router)
+			}
+			configure(`active_on = "master"
+  vrrp      = "VI_1"`)
+			s.start()
+			s.until("the backup stands by", func() bool {
+				p := s.snapshot().Pools
+				return len(p) == 1 && p[0].Standby == `VI_1 is BACKUP here, and active_on is "master"` && len(p[0].Warnings) == 0
+			})
+			s.until("the master does not", func() bool { return s.snapshot().Pools[0].Standby == "" })
+			s.table("10.0.0.1:1 10.0.0.2:1")
+			all, err := s.client().Events(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			master := slices.IndexFunc(all, func(e control.Event) bool { return e.Kind == "vrrp" && strings.HasPrefix(e.Text, "MASTER") })
+			first := slices.IndexFunc(all, func(e control.Event) bool { return e.Kind == "ipvs" })
+			if master < 0 || first < master {
+				t.Errorf("event %d is the first change of the table, %d that it is master: %+v", first, master, all)
+			}
+
+			configure("") // a change in place
+			s.hup <- syscall.SIGHUP
+			s.until("the danger is named", func() bool {
+				return strings.Contains(fmt.Sprint(s.snapshot().Pools[0].Warnings), `set active_on = "master"`)
+			})
+			configure(`active_on = "master"
+  vrrp      = "VI_1"`)
+			s.hup <- syscall.SIGHUP
+			s.until("it is gone", func() bool { return len(s.snapshot().Pools[0].Warnings) == 0 })
+			s.table("10.0.0.1:1 10.0.0.2:1")
+
+			s.stop()
+			if got := s.kernel.Dump(); got != "" {
+				t.Errorf("after the end as a master there is:\n%s", got)
+			}
+		})
+	}
 }

@@ -197,6 +197,7 @@ func (a *agent) role(name string, role instance.Role) {
 	a.tellRole(name, role)
 	a.kernel.sync.role(name, role.State)
 	a.roleChanged()
+	a.standing.set(name, role.State)
 }
 
 // priorities applies the KV's priorities, and what the trackers make of them.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
@@ -45,8 +47,13 @@ func (a *agent) snapshot() control.Snapshot {
 	s.Notify = a.notifyStatus()
 	s.Registration = a.registrationStatus()
 	table := a.kernel.status()
+	local := sync.OnceValue(a.opts.Platform.Addresses)
 	for _, d := range a.decisions {
-		s.Pools = append(s.Pools, a.pool(d, table.Observed))
+		p := a.pool(d, table.Observed)
+		if w := a.loops(d, local); w != "" {
+			p.Warnings = append(slices.Clone(p.Warnings), w)
+		}
+		s.Pools = append(s.Pools, p)
 	}
 	s.IPVS = ipvsStatus(table, a.kernel)
 	return s
@@ -69,6 +76,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 	p := control.Pool{
 		Name: d.Spec.Name, Service: service.Key.String(), Scheduler: service.Scheduler, Forward: d.Spec.Forward.String(),
 		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost, Answers: d.Instead,
+		Standby: a.standby(d.Spec),
 		Servers: []control.PoolServer{},
 	}
 	p.Mark, p.Engine = service.Mark, service.Normal().Engine

@@ -157,6 +157,7 @@ func (c *checker) config() *Config {
 	cfg.Instances = c.instances()
 	cfg.SyncGroups = c.syncGroups(cfg.Instances)
 	cfg.VirtualServers = c.virtualServers(c.sources())
+	c.activeOn(cfg)
 	cfg.Trackers = c.tracked()
 	cfg.Notify = c.notify(cfg)
 	cfg.IPVS.Sync = c.connectionSync(cfg)

@@ -37,6 +37,8 @@ var virtualServerType = &blockType{
 		{name: "health", kind: text, def: "consul-and-native", choices: healthPolicies, doc: "What makes a real server healthy: the catalog's state, the native checks, both or either. The catalog may be a file catalog."},
 		{name: "on_failure", kind: text, def: "drain", choices: failurePolicies, doc: "A failed real server gets weight 0 (`drain`, keepalived's `inhibit_on_failure`) or is taken out (`remove`)."},
 		{name: "weight", kind: number, def: "1", lo: 0, hi: maxPort, doc: "Weight of catalog instances for which neither KV nor their service says one."},
+		{name: "active_on", kind: text, def: "always", choices: []string{"always", "master"}, doc: "Directors that have the virtual server in their table: all of them, ready to take over, or the `master` alone. Directors that are real servers of each other need `master`, or they pass packets back and forth."},
+		{name: "vrrp", kind: text, defText: "the one that holds the address", doc: "Instance whose master is meant by `active_on = \"master\"`."},
 		{name: "drain_timeout", kind: duration, def: "1m", lo: 0, hi: maxDelay, doc: "Time that a real server on its way out may take to finish its connections; `\"0s\"` removes it at once. The default is twice the longest time that Nomad by default grants a stopping task, so the process is gone before its entry. UDP does not wait."},
 		{name: "max_removal", kind: ratio, def: "0.5", doc: "Share of the pool (at least 2 servers) that may go within `removal_window` on one source's word. Beyond it the pool is held until catalog and checks agree. 1 switches this off."},
 		{name: "removal_window", kind: duration, def: "1m", lo: second, hi: maxDelay, doc: "The time over which `max_removal` counts."},

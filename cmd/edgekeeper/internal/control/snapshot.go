@@ -167,7 +167,8 @@ type Pool struct {
 	Stale       bool         `json:"stale,omitempty"`    // last-known-good from before the start
 	Servers     []PoolServer `json:"servers"`
 
-	Answers  discovery.Instead `json:"answers"` // pool; fallback or sorry_server while quorum is lost
+	Standby  string            `json:"standby,omitempty"` // why the virtual server is not in the kernel's table, and need not be
+	Answers  discovery.Instead `json:"answers"`           // pool; fallback or sorry_server while quorum is lost
 	Fallback *Fallback         `json:"fallback,omitempty"`
 	Sorry    *PoolServer       `json:"sorry_server,omitempty"`
 }

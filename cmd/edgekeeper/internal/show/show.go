@@ -244,7 +244,7 @@ func poolState(p control.Pool) string {
 	for _, flag := range []struct {
 		on   bool
 		word string
-	}{{p.Held != "", "HELD"}, {p.Hold != "", "frozen"}, {p.Panic, "PANIC"}, {p.QuorumLost, "quorum lost"}, {p.Stale, "stale"}} {
+	}{{p.Standby != "", "standby: " + p.Standby}, {p.Held != "", "HELD"}, {p.Hold != "", "frozen"}, {p.Panic, "PANIC"}, {p.QuorumLost, "quorum lost"}, {p.Stale, "stale"}} {
 		if flag.on {
 			words = append(words, flag.word)
 		}

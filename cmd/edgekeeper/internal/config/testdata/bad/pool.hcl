@@ -45,6 +45,38 @@ virtual_server "same" {
   }
 }
 
+vrrp "VI_1" {
+  interface         = "eth0"
+  virtual_router_id = 51
+  virtual_address "192.0.2.9/24" {}
+}
+
+virtual_server "nobody" {
+  address   = "192.0.2.1:84"
+  active_on = "master"
+  real_server "192.0.2.11" {}
+}
+
+virtual_server "misspelt" {
+  address   = "192.0.2.9:85"
+  active_on = "master"
+  vrrp      = "VI_11"
+  real_server "192.0.2.11" {}
+}
+
+virtual_server "without" {
+  address = "192.0.2.9:86"
+  vrrp    = "VI_1"
+  real_server "192.0.2.11" {}
+}
+
+virtual_server "word" {
+  address   = "192.0.2.9:87"
+  active_on = "backup"
+  vrrp      = "VI_1"
+  real_server "192.0.2.11" {}
+}
+
 # want: 6:18: window is "500ms", must be from 1s to 24h
 # want: 7:18: aggression is 0, must be from 0.1 to 10
 # want: 8:18: min_weight must be a number from 0 to 1, without quotes
@@ -58,3 +90,7 @@ virtual_server "same" {
 # want: 42:17: real_server "192.0.2.11:83" is in the virtual server's own pool already
 # want: 43:17: real_server "192.0.2.12:82" has port 82, the virtual server has 83: direct routing does not translate ports; use the same port, or forward = "nat"
 # want: 44:5: fallback has no block "slow_start"
+# want: 56:15: active_on: no vrrp block holds 192.0.2.1, so there is no master; name an instance with vrrp
+# want: 63:15: vrrp: there is no vrrp "VI_11"
+# want: 69:13: vrrp has no effect without active_on = "master"
+# want: 75:15: active_on is "backup", must be "always" or "master"

@@ -1,6 +1,7 @@
 # The rules of a pool: how a real server begins, and who stands in for it.
 virtual_server "slow" {
-  address = "192.0.2.1:80"
+  address   = "192.0.2.1:80"
+  active_on = "master"
   weight  = 100
 
   real_server "192.0.2.11" {
@@ -15,9 +16,22 @@ virtual_server "slow" {
 
 consul {}
 
+vrrp "VI_1" {
+  interface         = "eth0"
+  virtual_router_id = 51
+  virtual_address "192.0.2.1/24" {}
+}
+vrrp "VI_2" {
+  interface         = "eth1"
+  virtual_router_id = 51
+  virtual_address "198.51.100.1/24" {}
+}
+
 virtual_server "other-site" {
-  address = "192.0.2.1:81"
-  forward = "nat"
+  address   = "192.0.2.1:81"
+  forward   = "nat"
+  active_on = "master"
+  vrrp      = "VI_2"
 
   service "web" {
     port = 81
