@@ -1,7 +1,10 @@
 package migrate
 
 import (
+	"encoding/hex"
 	"fmt"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +20,11 @@ type checker struct {
 	times timing
 	deflt timing // of its kind
 	port  int    // 0: the real server's
+	alpha tri
 	nodes []*node
+	// common are the arguments of all blocks; noPort says that they take none.
+	common []attr
+	noPort bool
 }
 
 // defaultTimes are keepalived's, before the kind of a checker has its own.
@@ -33,17 +40,34 @@ func (t *translator) checker(v *virtualServer, r *realServer, s statement) {
 			}
 		},
 		"connect_ip": func(s statement) {
-			if s.Arg(1) != r.addr.String() {
-				t.differ(s.At, "connect_ip %s: the real server's own address is checked", s.Arg(1))
+			if a, err := netip.ParseAddr(s.Arg(1)); err != nil || a.Zone() != "" {
+				t.bad(s, 1, "an address")
+			} else if a != r.addr {
+				c.common = append(c.common, attr{name: "address", value: a.String(), at: s.At})
 			}
 		},
-		"alpha": func(s statement) { t.flag(s) },
+		"bindto": func(s statement) {
+			if a, err := netip.ParseAddr(s.Arg(1)); err != nil || a.Zone() != "" {
+				t.bad(s, 1, "an address")
+			} else {
+				c.common = append(c.common, attr{name: "source_address", value: a.String(), at: s.At})
+			}
+		},
+		"fwmark": func(s statement) {
+			if n, ok := t.integer(s, 1, 0, 1<<32-1); ok && n > 0 {
+				c.common = append(c.common, attr{name: "mark", value: n, at: s.At})
+			}
+		},
+		"alpha": func(s statement) {
+			if on, ok := t.flag(s); ok {
+				c.alpha = triOf(on)
+			}
+		},
 	}
 	t.timeWords(w, &c.times)
 	known := map[string]string{
 		"warmup": "", "log_all_failures": "",
-		"bindto": "the kernel chooses the source of checks", "bind_if": "the kernel chooses the interface of checks", "bind_port": "the kernel chooses the source of checks",
-		"fwmark": "packets of checks have no mark",
+		"bind_if": "the kernel chooses the interface of checks; mark and a routing rule can do that", "bind_port": "the kernel chooses the source port of checks",
 	}
 	if retry := w["nb_get_retry"]; s.Name() != "HTTP_GET" && s.Name() != "SSL_GET" {
 		w["nb_get_retry"] = func(l statement) {
@@ -58,8 +82,9 @@ func (t *translator) checker(v *virtualServer, r *realServer, s statement) {
 	case "HTTP_GET", "SSL_GET":
 		t.httpCheck(v, r, c, s, w, known)
 	default:
-		t.differ(s.At, "%s: edgekeeper has no such check; the real server is not checked by it", s.Name())
-		return
+		if !t.otherCheck(v, r, c, s, w, known) {
+			return
+		}
 	}
 	if len(c.nodes) > 0 {
 		r.checks = append(r.checks, c)
@@ -130,6 +155,7 @@ func orText(a, b string) string {
 func (t *translator) url(n *node, s statement, host *string) {
 	var ranges []string
 	var at position
+	var regex, regexNot, options *statement
 	t.each("url", s.Block, words{
 		"path": func(s statement) {
 			path := orText(s.Arg(1), "/")
@@ -157,20 +183,56 @@ func (t *translator) url(n *node, s statement, host *string) {
 			}
 		},
 		"tls_compliant": func(statement) {},
+		"digest": func(s statement) {
+			if sum, err := hex.DecodeString(s.Arg(1)); err != nil || len(sum) != 16 {
+				t.bad(s, 1, "an MD5 digest of 32 hexadecimal digits")
+				return
+			}
+			n.set(s.At, "digest", strings.ToLower(s.Arg(1)))
+		},
+		"regex": func(s statement) { regex = &s }, "regex_no_match": func(s statement) {
+			if s.Arg(1) == "" { // of the other one
+				regexNot, regex = regex, nil
+				return
+			}
+			regexNot = &s
+		},
+		"regex_options": func(s statement) { options = &s },
 	}, map[string]string{
-		"digest":         "the body is not compared with a digest; body takes a regular expression",
-		"regex":          "keepalived's regular expressions are PCRE2, edgekeeper's RE2; body takes one by hand",
-		"regex_no_match": "keepalived's regular expressions are PCRE2, edgekeeper's RE2",
-		"regex_options":  "", "regex_min_offset": "", "regex_max_offset": "", "regex_stack": "",
+		"regex_min_offset": "the whole body is looked at, up to 64 KiB", "regex_max_offset": "the whole body is looked at, up to 64 KiB", "regex_stack": "",
 	})
-	switch len(ranges) {
-	case 0:
-		// keepalived: any of 200 to 299, which is edgekeeper's default too.
-	case 1:
-		n.set(at, "status", ranges[0])
-	default:
-		n.set(at, "status", ranges[0])
-		t.differ(at, "status_code: edgekeeper takes one status or one range; it is %s", ranges[0])
+	if len(ranges) > 0 { // else any of 200 to 299, edgekeeper's default too
+		n.set(at, "status", strings.Join(ranges, ", "))
+	}
+	t.body(n, regex, regexNot, options)
+}
+
+// body takes the regular expressions of a url.
+func (t *translator) body(n *node, regex, not, options *statement) {
+	flags := ""
+	if options != nil {
+		for _, o := range options.Args() {
+			flag, ok := map[string]string{"caseless": "i", "multiline": "m", "dotall": "s", "ungreedy": "U"}[o]
+			if !ok {
+				t.differ(options.At, "regex_options %s has no counterpart in RE2", o)
+			}
+			flags += flag
+		}
+	}
+	for name, s := range map[string]*statement{"body": regex, "body_not": not} {
+		if s == nil {
+			continue
+		}
+		pattern := s.Arg(1)
+		if flags != "" {
+			pattern = "(?" + flags + ")" + pattern
+		}
+		if _, err := regexp.Compile(pattern); err != nil || s.Arg(1) == "" || strings.ContainsFunc(pattern, func(r rune) bool { return r < ' ' }) {
+			t.differ(s.At, "%s: %q is no regular expression of RE2; the body is not looked at", s.Name(), s.Arg(1))
+			continue
+		}
+		n.set(s.At, name, pattern)
+		t.once(s.At, "regex", "%s: edgekeeper's regular expressions are RE2, keepalived's PCRE2; the first 64 KiB of the body are looked at", s.Name())
 	}
 }
 
@@ -209,15 +271,20 @@ func (t *translator) resolve(v *virtualServer, r *realServer) []*node {
 			b.set(c.at, "timeout", timeout)
 			b.set(c.at, "retries", times.retries)
 			b.set(c.at, "retry_delay", times.retryDelay)
-			own := int(r.endpoint(v).Port())
-			if c.port != 0 && c.port != own {
-				b.set(c.at, "port", c.port)
+			if c.alpha.or(r.alpha, v.alpha) != yes {
+				b.set(c.at, "initial", "up")
+				t.once(c.at, "initial", "a real server whose first check fails is tried again as often as later; keepalived takes it out at once")
 			}
-			if c.port == 0 && own == 0 {
+			own := int(r.endpoint(v).Port())
+			switch {
+			case c.noPort:
+			case c.port != 0 && c.port != own:
+				b.set(c.at, "port", c.port)
+			case c.port == 0 && own == 0:
 				t.differ(c.at, "the virtual server is for every port, and the check has no connect_port; it is left out")
 				continue
 			}
-			b.attrs = append(b.attrs, n.attrs...)
+			b.attrs = append(append(b.attrs, c.common...), n.attrs...)
 			if !slices.ContainsFunc(out, func(o *node) bool { return shape([]*node{o}) == shape([]*node{b}) }) {
 				out = append(out, b)
 			}

@@ -4,19 +4,23 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
 // poolNotes tells what is different for a virtual server, once for all addresses
 // that it has.
 func (t *translator) poolNotes(v *virtualServer) {
-	t.once(v.at, "first check", "a real server enters its pool with its first successful check (keepalived's alpha, which it does not need here)")
 	t.once(v.at, "repair", "the IPVS table is read back, and what somebody else changes in a virtual server of ours is repaired")
-	if v.protocol == "" {
+	if v.mark != 0 {
+		v.protocol = ""
+	} else if v.protocol == "" {
 		t.differ(v.at, "%s has no protocol, which is UDP with keepalived; write `protocol` to mean another", v.what)
 		v.protocol = "udp"
 	}
-	if v.ops != nil && v.protocol != "udp" {
+	if v.ops != nil && v.protocol != "udp" && v.mark == 0 {
 		t.differ(v.ops.At, "ops is for UDP; it is off, as with keepalived")
 		v.ops = nil
 	}
@@ -26,7 +30,7 @@ func (t *translator) poolNotes(v *virtualServer) {
 	if v.scheduler == "" {
 		v.scheduler = "wlc"
 	}
-	if v.addr.Port() == 0 && v.persist == 0 {
+	if v.portless() && v.persist == 0 {
 		t.differ(v.at, "%s has no port, which needs persistence; it is 360 s, as with keepalived", v.what)
 		v.persist, v.persistAt = 360, v.at
 	}
@@ -90,6 +94,11 @@ func (t *translator) prune(v *virtualServer) {
 		}
 		switch port := int(v.addr.Port()); {
 		case r.port == 0:
+		case v.mark != 0 && r.method != "nat":
+			t.differ(r.at, "%s %s: a virtual server by firewall mark has no port, and %s does not translate ports; it has none, as with keepalived", what, r.addr, r.method)
+			r.port = 0
+		case len(v.spans) > 0 && r.method != "nat":
+			r.port = 0 // as there are several
 		case r.method != "nat" && r.port != port:
 			t.differ(r.at, "%s %s: port %d is not the virtual server's, and %s does not translate ports; it is %d, as with keepalived", what, r.addr, r.port, r.method, port)
 			r.port = 0
@@ -117,8 +126,25 @@ func (t *translator) prune(v *virtualServer) {
 // pool makes the block of a virtual server at one address.
 func (t *translator) pool(v *virtualServer) *node {
 	b := &node{kind: "virtual_server", labels: []string{t.poolName(v)}, at: v.at}
-	b.set(v.at, "address", v.addr.String())
-	b.set(v.at, "protocol", v.protocol)
+	switch {
+	case v.mark != 0:
+		b.set(v.markAt, "fwmark", v.mark)
+		if v.addr.Addr().Is6() {
+			b.set(v.markAt, "family", "ipv6")
+		}
+	case len(v.spans) > 0:
+		var list []string
+		for _, e := range v.spans {
+			list = append(list, e.text)
+		}
+		b.set(v.spans[0].at, "addresses", list)
+		t.once(v.at, "groups", "%s: the addresses of a group are one virtual server of the kernel, which nftables and a firewall mark give their packets to; keepalived makes one for each unless it has nftables_ipvs", v.what)
+	default:
+		b.set(v.at, "address", v.addr.String())
+	}
+	if v.mark == 0 {
+		b.set(v.at, "protocol", v.protocol)
+	}
 	b.set(v.at, "scheduler", v.scheduler)
 	var flags []string
 	for _, name := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
@@ -133,6 +159,7 @@ func (t *translator) pool(v *virtualServer) *node {
 	if v.persist > 0 {
 		b.set(v.persistAt, "persistence", time.Duration(v.persist)*time.Second)
 		t.granularity(v, b)
+		t.engine(v, b)
 	} else if v.grain != nil {
 		t.differ(v.grain.At, "persistence_granularity has no effect without persistence_timeout")
 	}
@@ -156,7 +183,7 @@ func (t *translator) pool(v *virtualServer) *node {
 		return b
 	}
 	if s := v.sorry; s != nil {
-		n := b.add(s.at, "sorry_server", s.endpoint(v).String())
+		n := b.add(s.at, "sorry_server", s.label(v))
 		if s.method != v.method {
 			n.set(s.at, "forward", s.method)
 		}
@@ -166,17 +193,49 @@ func (t *translator) pool(v *virtualServer) *node {
 	return b
 }
 
+// portless reports whether a virtual server, or a part of it, is for every port.
+func (v *virtualServer) portless() bool {
+	if v.mark != 0 {
+		return false // whatever has the mark
+	}
+	return v.addr.Port() == 0 || slices.ContainsFunc(v.spans, func(e entry) bool { return e.first.Port() == 0 })
+}
+
+// engine takes persistence_engine.
+func (t *translator) engine(v *virtualServer, b *node) {
+	switch {
+	case v.engine == nil:
+	case !slices.Contains(lvs.Engines(), v.engine.Arg(1)):
+		t.bad(*v.engine, 1, "a persistence engine of the kernel (%s)", strings.Join(lvs.Engines(), ", "))
+	case v.protocol == "tcp" || v.protocol == "sctp":
+		t.differ(v.engine.At, "persistence_engine %s is for UDP; clients are told apart by their address", v.engine.Arg(1))
+	default:
+		b.set(v.engine.At, "persistence_engine", v.engine.Arg(1))
+	}
+}
+
 // endpoint is a real server's address and port: only NAT translates ports.
 func (r *realServer) endpoint(v *virtualServer) netip.AddrPort {
-	if r.port == 0 || r.method != "nat" {
+	switch {
+	case r.port == 0 && (v.mark != 0 || len(v.spans) > 0):
+		return netip.AddrPortFrom(r.addr, 0)
+	case r.port == 0 || r.method != "nat":
 		return netip.AddrPortFrom(r.addr, v.addr.Port())
 	}
 	return netip.AddrPortFrom(r.addr, uint16(r.port))
 }
 
+// label is the endpoint as a block has it: without a port where there is none.
+func (r *realServer) label(v *virtualServer) string {
+	if e := r.endpoint(v); e.Port() != 0 {
+		return e.String()
+	}
+	return r.addr.String()
+}
+
 // member makes the block of a real server.
 func (t *translator) member(v *virtualServer, r *realServer) *node {
-	n := &node{kind: "real_server", labels: []string{r.endpoint(v).String()}, at: r.at}
+	n := &node{kind: "real_server", labels: []string{r.label(v)}, at: r.at}
 	n.set(r.weightAt, "weight", r.weight)
 	if r.method != v.method {
 		n.set(r.at, "forward", r.method)

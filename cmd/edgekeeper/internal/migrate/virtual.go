@@ -13,8 +13,14 @@ import (
 // virtualServer is a virtual_server on its way.
 type virtualServer struct {
 	at        position
-	what      string // as messages call it
-	addr      netip.AddrPort
+	what      string         // as messages call it
+	addr      netip.AddrPort // of the first address
+	spans     []entry        // a group; nil: addr
+	name      string         // of the group
+	mark      int            // a firewall mark; 0: none
+	four, six bool           // ip_family
+	markAt    position
+	engine    *statement
 	protocol  string
 	scheduler string
 	flags     map[string]statement
@@ -67,7 +73,6 @@ var virtualKnown = map[string]string{
 	"hashed": "", "omega": "", "snmp_name": noSNMP, "warmup": "",
 	"ha_suspend": noSuspend, "quorum_up": noServerScript, "quorum_down": noServerScript,
 	"sorry_server_inhibit": "the sorry server serves while quorum is lost, and is out of the table else; it is never there with weight 0",
-	"persistence_engine":   "clients are told apart by their address",
 	"flag-1":               "write the flag by its name, such as sh-fallback", "flag-2": "write the flag by its name, such as sh-port", "flag-3": "no scheduler gives it a meaning",
 }
 
@@ -77,47 +82,100 @@ func (t *translator) virtualServer(s statement) {
 		at: s.At, what: "virtual_server " + strings.Join(s.Args(), " "), flags: map[string]statement{},
 		weight: 1, quorum: 1, times: noTimes(),
 	}
-	var entries []entry
+	var forms []entry
 	switch s.Arg(1) {
 	case "":
 		t.errorf(s.At, "virtual_server needs an address and a port")
 		return
 	case "fwmark":
-		t.differ(s.At, "%s: a virtual server by firewall mark has no counterpart; it is left out", v.what)
-		return
+		n, ok := t.integer(s, 2, 1, 1<<32-1)
+		if !ok {
+			return
+		}
+		forms = []entry{{at: s.At, mark: n}}
 	case "group":
 		group, ok := t.groups[s.Arg(2)]
 		if !ok {
 			t.errorf(s.At, "%s: there is no virtual_server_group %q", v.what, s.Arg(2))
 			return
 		}
-		entries = group
+		forms, v.name = group, s.Arg(2)
 	default:
 		addr, port, ok := t.endpoint(s, 1)
 		if !ok {
 			return
 		}
-		entries = []entry{{at: s.At, addr: netip.AddrPortFrom(addr, uint16(port))}}
+		forms = []entry{{at: s.At, first: netip.AddrPortFrom(addr, uint16(port)), single: true}}
 	}
-	if len(entries) == 0 {
+	if len(forms) == 0 {
 		t.differ(s.At, "%s has no address; it is left out", v.what)
 		return
 	}
-	v.addr = entries[0].addr
 	t.each(v.what, s.Block, t.virtualWords(v), virtualKnown)
 	if len(v.servers) == 0 {
 		t.differ(s.At, "%s has no real_server; it is left out, as by keepalived", v.what)
 		return
 	}
-	if len(entries) > 1 {
-		t.differ(s.At, "%s: each of the %d addresses of the group becomes a virtual server of its own", v.what, len(entries))
+	for _, one := range t.split(v, forms) {
+		t.poolNotes(one)
+		t.servers = append(t.servers, t.pool(one))
 	}
-	t.poolNotes(v)
-	for _, e := range entries {
+}
+
+// split makes a virtual server of each address family and firewall mark: all
+// addresses of one family are one.
+func (t *translator) split(v *virtualServer, forms []entry) []*virtualServer {
+	var out []*virtualServer
+	families := map[bool]*virtualServer{}
+	clone := func() *virtualServer {
 		one := *v
-		one.addr = e.addr
-		t.servers = append(t.servers, t.pool(&one))
+		one.servers = nil
+		for _, r := range v.servers {
+			c := *r
+			one.servers = append(one.servers, &c)
+		}
+		if v.sorry != nil {
+			c := *v.sorry
+			one.sorry = &c
+		}
+		out = append(out, &one)
+		return &one
 	}
+	for _, e := range forms {
+		if e.mark != 0 {
+			one := clone()
+			one.mark, one.markAt = e.mark, e.at
+			one.addr = netip.AddrPortFrom(t.familyOf(v, e), 0)
+			continue
+		}
+		six := e.first.Addr().Is6()
+		if families[six] == nil {
+			families[six] = clone()
+			families[six].addr = e.first
+		}
+		families[six].spans = append(families[six].spans, e)
+	}
+	for _, one := range families {
+		if len(one.spans) == 1 && one.spans[0].single {
+			one.spans = nil
+		}
+	}
+	if len(out) > 1 {
+		t.differ(v.at, "%s: it becomes %d virtual servers, one for each address family and firewall mark", v.what, len(out))
+	}
+	return out
+}
+
+// familyOf gives an address of the family of a firewall mark.
+func (t *translator) familyOf(v *virtualServer, e entry) netip.Addr {
+	six := v.six || e.six
+	if !six && !v.four && len(v.servers) > 0 && v.method != "tun" {
+		six = v.servers[0].addr.Is6()
+	}
+	if six {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // endpoint reads an address at word i, and the port behind it.
@@ -178,7 +236,7 @@ func (t *translator) virtualWords(v *virtualServer) words {
 				}
 			}
 		},
-		"persistence_granularity": func(s statement) { v.grain = &s },
+		"persistence_granularity": func(s statement) { v.grain = &s }, "persistence_engine": func(s statement) { v.engine = &s },
 		"weight": func(s statement) {
 			if n, ok := t.integer(s, 1, 0, 1<<31-1); ok {
 				v.weight = t.weightOf(s, n)
@@ -186,7 +244,7 @@ func (t *translator) virtualWords(v *virtualServer) words {
 		},
 		"inhibit_on_failure": func(statement) { v.inhibit = yes }, "alpha": func(statement) { v.alpha = yes }, "smtp_alert": flag(&v.alert),
 		"ip_family": func(s statement) {
-			if s.Arg(1) != "inet" && s.Arg(1) != "inet6" {
+			if v.four, v.six = s.Arg(1) == "inet", s.Arg(1) == "inet6"; !v.four && !v.six {
 				t.bad(s, 1, "inet or inet6")
 			}
 		},
@@ -287,7 +345,13 @@ func (t *translator) realServer(v *virtualServer, s statement) {
 // poolName names a virtual server by its address, as nothing in the file does.
 func (t *translator) poolName(v *virtualServer) string {
 	name := v.addr.String()
-	if v.protocol != "tcp" {
+	switch {
+	case v.mark != 0:
+		name = "fwmark-" + strconv.Itoa(v.mark)
+	case v.name != "":
+		name = t.clean(v.at, "virtual_server_group", v.name)
+	}
+	if v.protocol != "tcp" && v.mark == 0 {
 		name += "-" + v.protocol
 	}
 	for n, base := 2, name; t.names[name]; n++ {

@@ -47,6 +47,7 @@ virtual_server "10.1.0.100:80" {
     timeout     = "2s"
     retries     = 1
     retry_delay = "1s"
+    initial     = "up"
   }
 }
 

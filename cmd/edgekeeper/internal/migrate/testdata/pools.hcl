@@ -29,8 +29,8 @@ vrrp "VI_1" {
   }
 }
 
-virtual_server "10.2.0.1:80" {
-  address         = "10.2.0.1:80"
+virtual_server "web" {
+  addresses       = ["10.2.0.1-10.2.0.3:80", "10.2.0.9:81"]
   protocol        = "tcp"
   scheduler       = "sh"
   scheduler_flags = ["sh-fallback", "sh-port"]
@@ -41,12 +41,12 @@ virtual_server "10.2.0.1:80" {
   max_removal   = 1
   quorum        = 4
 
-  real_server "10.2.1.1:80" {
+  real_server "10.2.1.1" {
     weight          = 2
     upper_threshold = 100
     lower_threshold = 50
   }
-  real_server "10.2.1.2:80" {
+  real_server "10.2.1.2" {
     weight = 2
   }
   sorry_server "10.2.1.99:80" {
@@ -69,9 +69,8 @@ virtual_server "10.2.0.1:80" {
   }
 }
 
-virtual_server "10.2.0.2:80" {
-  address         = "10.2.0.2:80"
-  protocol        = "tcp"
+virtual_server "fwmark-5" {
+  fwmark          = 5
   scheduler       = "sh"
   scheduler_flags = ["sh-fallback", "sh-port"]
   forward         = "tun"
@@ -81,92 +80,12 @@ virtual_server "10.2.0.2:80" {
   max_removal   = 1
   quorum        = 4
 
-  real_server "10.2.1.1:80" {
+  real_server "10.2.1.1" {
     weight          = 2
     upper_threshold = 100
     lower_threshold = 50
   }
-  real_server "10.2.1.2:80" {
-    weight = 2
-  }
-  sorry_server "10.2.1.99:80" {
-    forward = "nat"
-  }
-  tunnel {
-    type     = "gue"
-    port     = 6080
-    checksum = "csum"
-  }
-  check "http" {
-    interval    = "5s"
-    timeout     = "5s"
-    retries     = 2
-    retry_delay = "3s"
-    port        = 8080
-    path        = "/health"
-    status      = "200-204"
-    host        = "www.example.com"
-  }
-}
-
-virtual_server "10.2.0.3:80" {
-  address         = "10.2.0.3:80"
-  protocol        = "tcp"
-  scheduler       = "sh"
-  scheduler_flags = ["sh-fallback", "sh-port"]
-  forward         = "tun"
-  on_failure      = "remove"
-  # as keepalived, which removes at once and as many as fail
-  drain_timeout = "0s"
-  max_removal   = 1
-  quorum        = 4
-
-  real_server "10.2.1.1:80" {
-    weight          = 2
-    upper_threshold = 100
-    lower_threshold = 50
-  }
-  real_server "10.2.1.2:80" {
-    weight = 2
-  }
-  sorry_server "10.2.1.99:80" {
-    forward = "nat"
-  }
-  tunnel {
-    type     = "gue"
-    port     = 6080
-    checksum = "csum"
-  }
-  check "http" {
-    interval    = "5s"
-    timeout     = "5s"
-    retries     = 2
-    retry_delay = "3s"
-    port        = 8080
-    path        = "/health"
-    status      = "200-204"
-    host        = "www.example.com"
-  }
-}
-
-virtual_server "10.2.0.9:81" {
-  address         = "10.2.0.9:81"
-  protocol        = "tcp"
-  scheduler       = "sh"
-  scheduler_flags = ["sh-fallback", "sh-port"]
-  forward         = "tun"
-  on_failure      = "remove"
-  # as keepalived, which removes at once and as many as fail
-  drain_timeout = "0s"
-  max_removal   = 1
-  quorum        = 4
-
-  real_server "10.2.1.1:81" {
-    weight          = 2
-    upper_threshold = 100
-    lower_threshold = 50
-  }
-  real_server "10.2.1.2:81" {
+  real_server "10.2.1.2" {
     weight = 2
   }
   sorry_server "10.2.1.99:80" {
@@ -201,10 +120,10 @@ virtual_server "10.2.0.2:0" {
   drain_timeout = "0s"
   max_removal   = 1
 
-  real_server "10.2.1.1:0" {
+  real_server "10.2.1.1" {
     weight = 1
   }
-  real_server "10.2.1.2:0" {
+  real_server "10.2.1.2" {
     weight = 1
   }
 }
@@ -222,6 +141,20 @@ virtual_server "[2001:db8:2::1]:443-udp" {
   max_removal   = 1
 
   real_server "[2001:db8:2::10]:443" {
+    weight = 1
+  }
+}
+
+virtual_server "fwmark-7" {
+  fwmark     = 7
+  scheduler  = "rr"
+  forward    = "dr"
+  on_failure = "remove"
+  # as keepalived, which removes at once and as many as fail
+  drain_timeout = "0s"
+  max_removal   = 1
+
+  real_server "10.2.1.1" {
     weight = 1
   }
 }

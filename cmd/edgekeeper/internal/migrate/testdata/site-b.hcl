@@ -45,6 +45,7 @@ virtual_server "61.139.2.1:80" {
     timeout     = "3s"
     retries     = 3
     retry_delay = "3s"
+    initial     = "up"
   }
 }
 

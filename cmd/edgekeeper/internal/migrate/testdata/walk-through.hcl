@@ -50,6 +50,7 @@ virtual_server "192.168.200.100:443" {
     timeout         = "3s"
     retries         = 3
     retry_delay     = "3s"
+    initial         = "up"
     path            = "/"
     status          = "200"
     tls_skip_verify = true
@@ -59,7 +60,9 @@ virtual_server "192.168.200.100:443" {
     timeout         = "3s"
     retries         = 3
     retry_delay     = "3s"
+    initial         = "up"
     path            = "/mrtg/"
+    digest          = "9b3a0c85a887a256d6939da88aabd8cd"
     tls_skip_verify = true
   }
 }
