@@ -52,6 +52,7 @@ var rules = []rule{
 	{"cmd/edgekeeper/internal/config", []string{"./discovery/", "./lvs/", "./vrrp/", "./cmd/edgekeeper/internal/agent", "github.com/hashicorp/consul"}, "a configuration can be checked anywhere, without a kernel or Consul"},
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},
 	{"cmd/edgekeeper/internal/show", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "text is made of a snapshot only"},
+	{"cmd/edgekeeper/internal/why", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "os", "net", "log/slog"}, "an explanation is made of a snapshot and events only"},
 	{"cmd/edgekeeper/internal/metrics", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "metrics are made of a snapshot only"},
 	{"cmd/edgekeeper/internal/notify", []string{"./cmd", "./lvs", "./vrrp", "./discovery"}, "whoever is told what happens gets words, and decides nothing"},
 	{"cmd/edgekeeper/internal/keepalived", append([]string{"./cmd", "./vrrp", "./lvs", "./discovery", "github.com"}, impure...), "a keepalived.conf is text: it can be read anywhere, and be fuzzed"},

@@ -39,9 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ExitErrHandler:       func(*cli.Context, error) {}, // run prints and returns
 		Commands: []*cli.Command{
 			directorCommand(), realserverCommand(), validateCommand(), importCommand(),
-			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(),
+			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(), whyCommand(),
 			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
-			jobsCommand(), waitDrainedCommand(), cleanupCommand(), versionCommand(), guardianCommand(),
+			jobsCommand(), waitDrainedCommand(), cleanupCommand(), completionCommand(), versionCommand(), guardianCommand(),
 		},
 		// Without a command that is known, this is what runs.
 		Action: func(c *cli.Context) error {
