@@ -9,15 +9,6 @@ import (
 // slack is for timers rounded to the nanosecond.
 const slack = time.Millisecond
 
-// slowest is the rate of the slowest clock among the routers that run.
-func (s *sim) slowest() int64 {
-	slow := int64(0)
-	for _, r := range s.routers {
-		slow = min(slow, r.clock.ppm)
-	}
-	return slow
-}
-
 // bounds is how long a calm may last before there must be a master (served), and
 // before it must be the right one, alone, and nothing changes any more (right).
 //
@@ -43,10 +34,7 @@ func (s *sim) bounds() (served, right time.Duration) {
 		}
 	}
 	v, i, multiplier, preemptDelay := s.site.Version, s.interval, s.site.DownMultiplier, s.site.PreemptDelay
-	wire := time.Duration(0)
-	for _, d := range s.wire {
-		wire = max(wire, d.at-s.now)
-	}
+	wire := s.pending()
 	x := i + 2*s.delay
 	c := i / 4
 	served = i + v.MasterDown(i, multiplier, highest) + 2*c + x

@@ -1,21 +1,10 @@
 package vrrptest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
-
-// violate records the first violation; the run ends with it.
-func (s *sim) violate(format string, args ...any) {
-	if s.violation == nil {
-		s.violation = fmt.Errorf("at %s: "+format, append([]any{s.now}, args...)...)
-		if s.tracing {
-			s.lines = append(s.lines, s.violation.Error())
-		}
-	}
-}
 
 // check runs after every event.
 func (s *sim) check() {
@@ -74,7 +63,7 @@ func (s *sim) checkLate(r *router, decided time.Duration) {
 
 // checkTakeover: r becomes master.
 func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
-	now := s.local(r)
+	now := r.local(s.now)
 	switch why.Cause {
 	case vrrp.CauseLowerMaster:
 		s.checkClaim(r, why)
@@ -121,7 +110,7 @@ func (s *sim) checkSilent(r *router, why vrrp.Reason) {
 		down := r.cfg.Version.MasterDown(r.interval, r.cfg.DownMultiplier, r.priority)
 		heardLast := r.heardSeq[old.id] == old.seq && old.rest == nil
 		in := lasts(old.lag+vrrp.LeaseEnd(old.leaseTime), old.clock.ppm) < lasts(down, r.clock.ppm)
-		if heardLast && in && s.local(r)-r.acceptedLocal >= down && r.drifted < r.acceptedAt && old.holds(s.now) && old.held&r.list != 0 {
+		if heardLast && in && r.local(s.now)-r.acceptedLocal >= down && r.drifted < r.acceptedAt && old.holds(s.now) && old.held&r.list != 0 {
 			s.violate("%s takes over from %s, which is silent and still holds the address", r.name, old.name)
 		}
 	}

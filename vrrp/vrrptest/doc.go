@@ -61,6 +61,9 @@
 //
 // RunGroups simulates routers with a sync group of two or three instances, each
 // on a LAN of its own, so that a fault of a LAN or an interface concerns one of
-// them. It checks, besides, that members are masters together or not at all
-// after every step, also where LANs rank the routers differently.
+// them: with the same storms, clocks that drift, changes of configuration, and
+// groups of keepalived among them (but no guardians). It checks, besides, that
+// members are masters together or not at all after every step, also where LANs
+// rank the routers differently; there, and only there, keepalived takes no part,
+// for two of its groups of which each is better on one LAN need never agree.
 package vrrptest

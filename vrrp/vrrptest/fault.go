@@ -95,7 +95,7 @@ func (s *sim) fault() {
 		}
 	case 16:
 		if r.running() && r.held != 0 {
-			s.trace(r, "addresses deleted by somebody")
+			s.trace(&r.process, "addresses deleted by somebody")
 			if r.foreign || !r.master || rng.IntN(2) == 0 {
 				s.lost(r)
 			} else { // the other policy
@@ -108,18 +108,18 @@ func (s *sim) fault() {
 			if r.priority != vrrp.PriorityOwner {
 				r.priority = uint8(1 + rng.IntN(254))
 			}
-			s.trace(r, "priority %d", r.priority)
+			s.trace(&r.process, "priority %d", r.priority)
 			s.step(r, vrrp.SetPriority{Priority: r.priority})
 		}
 	case 18:
 		if r.running() && !r.foreign {
-			s.trace(r, "handover")
+			s.trace(&r.process, "handover")
 			s.hold, s.handed = 3*s.interval, s.now
 			s.step(r, vrrp.Handover{Hold: s.hold})
 			r.fresh = false
 		}
 	case 19:
-		s.drift(r, rng.Int64N(2*faultPPM+1)-faultPPM)
+		s.turn(r, s.faultRate())
 	}
 }
 
@@ -134,20 +134,9 @@ func (s *sim) guardFault(r *router) {
 	}
 }
 
-// drift sets the rate of a host's clock. What runs by it ends earlier or later.
-func (s *sim) drift(r *router, ppm int64) {
-	deadline := r.clock.read(r.deadline)
-	if ppm != r.clock.ppm {
-		r.drifted = s.now
-		s.trace(r, "clock gains %d ppm", ppm)
-	}
-	r.clock.set(s.now, ppm)
-	if r.deadline != 0 {
-		r.deadline = r.clock.when(deadline)
-	}
-	if r.ends != 0 {
-		r.expires = r.clock.when(r.ends)
-	}
+// turn sets the rate of a router's clock.
+func (s *sim) turn(r *router, ppm int64) {
+	s.drift(&r.process, ppm, []*time.Duration{&r.deadline}, []*lifetime{&r.lifetime})
 }
 
 // reconfigure draws a new configuration for the site, or only new priorities,
@@ -219,11 +208,7 @@ func (s *sim) calm() {
 		if r.guard.stopped {
 			s.guardResume(r)
 		}
-		ppm := r.clock.ppm
-		if ppm < -usualPPM || ppm > usualPPM {
-			ppm = usualDrift(s.rng)
-		}
-		s.drift(r, ppm)
+		s.turn(r, s.calmRate(&r.process))
 		if r.stopped {
 			s.resume(r)
 		}

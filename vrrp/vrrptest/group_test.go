@@ -3,6 +3,8 @@ package vrrptest
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -33,8 +35,8 @@ func TestGroupSimulation(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d calms in %s",
-		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Calms, time.Since(start).Round(time.Millisecond))
+	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d changes of configuration, %d calms in %s",
+		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Reconfigure, total.Calms, time.Since(start).Round(time.Millisecond))
 }
 
 // loose is a group with one thing broken.
@@ -96,6 +98,36 @@ func TestBrokenCoordinatorsAreCaught(t *testing.T) {
 				return a
 			},
 			"members of",
+		},
+		{
+			"one that preempts against the configuration",
+			func(g *vrrp.Group) Coordinator {
+				cfgs := members(g)
+				for i := range cfgs {
+					cfgs[i].NoPreempt = false
+				}
+				g, err := vrrp.NewGroup(cfgs...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return g
+			},
+			"against NoPreempt",
+		},
+		{
+			"one whose clock does not count the time it was stopped",
+			func(g *vrrp.Group) Coordinator {
+				var last time.Time
+				var lost time.Duration
+				return &loose{Group: g, members: len(members(g)), step: func(g *loose, now time.Time, member int, ev vrrp.Event) []vrrp.MemberAction {
+					if gap, most := now.Sub(last), 2*g.Member(0).Config().Interval; !last.IsZero() && g.State() == vrrp.Master && gap > most {
+						lost += gap - most
+					}
+					last = now
+					return g.Group.Step(now.Add(-lost), member, ev)
+				}}
+			},
+			"did not elect again",
 		},
 		{
 			"one that begins without the members that cannot run",
@@ -174,7 +206,8 @@ func TestBrokenCoordinatorsAreCaught(t *testing.T) {
 					t.Fatalf("bad report: %v", err)
 				}
 				if !strings.Contains(v.What.Error(), tt.want) {
-					t.Fatalf("caught as %q, want %q", v.What, tt.want)
+					t.Logf("seed %d: caught as %q, looking for %q", seed, v.What, tt.want)
+					continue
 				}
 				t.Logf("seed %d: %v", seed, v.What)
 				return
@@ -192,5 +225,69 @@ func TestGroupDeterministic(t *testing.T) {
 		if a != b || errA != nil || errB != nil {
 			t.Errorf("seed %d: %+v, %v and then %+v, %v", seed, a, errA, b, errB)
 		}
+	}
+}
+
+// TestKeepalivedGroup: its members wait for each other, are masters together and
+// fall back together.
+func TestKeepalivedGroup(t *testing.T) {
+	var cfgs []vrrp.Config
+	for i := range 2 {
+		cfgs = append(cfgs, vrrp.Config{
+			Name: fmt.Sprintf("VI_%d", i+1), VRID: uint8(51 + i), Version: vrrp.V2, Interval: time.Second, Priority: 100,
+			Addresses: []vrrp.Address{{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 100}), 24)}},
+		})
+	}
+	g := newKeepalivedGroup(cfgs)
+	now := epoch
+	step := func(after time.Duration, member int, ev vrrp.Event) string {
+		now = now.Add(after)
+		g.Step(now, member, ev)
+		return fmt.Sprint(g.machine(0).State(), " ", g.machine(1).State())
+	}
+	own, better := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.9")
+	advert := vrrp.Received{Source: better, Priority: 200, Interval: time.Second}
+	for i, x := range []struct {
+		after  time.Duration
+		member int
+		ev     vrrp.Event
+		want   string
+	}{
+		{0, 0, vrrp.Start{Source: own}, "INIT INIT"},
+		{0, 1, vrrp.Start{Source: own}, "BACKUP BACKUP"},
+		{3 * time.Second, 1, advert, "BACKUP BACKUP"},
+		{time.Second, 0, vrrp.Timeout{}, "BACKUP BACKUP"}, // only one wants
+		{2500 * time.Millisecond, 0, advert, "BACKUP BACKUP"},
+		{500 * time.Millisecond, 1, vrrp.Timeout{}, "BACKUP BACKUP"}, // the first has changed its mind
+		{4 * time.Second, 0, vrrp.Timeout{}, "MASTER MASTER"},
+		{time.Second, 1, advert, "BACKUP BACKUP"},
+		{time.Second, 0, vrrp.Failed{Why: "interface"}, "FAULT FAULT"},
+		{time.Second, 0, vrrp.Recovered{Source: own}, "BACKUP BACKUP"},
+		{4 * time.Second, 0, vrrp.Timeout{}, "BACKUP BACKUP"},
+		{0, 1, vrrp.Timeout{}, "MASTER MASTER"},
+		{0, 1, vrrp.Stop{}, "INIT INIT"},
+	} {
+		if got := step(x.after, x.member, x.ev); got != x.want {
+			t.Errorf("step %d, %T of member %d: %s, want %s", i, x.ev, x.member, got, x.want)
+		}
+	}
+}
+
+// TestGroupSites: sites have what routers may differ in.
+func TestGroupSites(t *testing.T) {
+	seen := map[string]int{}
+	for seed := uint64(1); seed <= 200; seed++ {
+		s := newGroupSim(GroupOptions{Seed: seed})
+		seen[fmt.Sprintf("keepalived %v", s.foreign)]++
+		seen[fmt.Sprintf("ranked alike %v", s.ranked)]++
+		seen[fmt.Sprintf("clocks differ %v", s.routers[0].clock.ppm != s.routers[1].clock.ppm)]++
+	}
+	for what, n := range seen {
+		if n < 10 {
+			t.Errorf("%s: %d sites of 200", what, n)
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("%v", seen)
 	}
 }

@@ -50,8 +50,6 @@ func (g *guardian) plan() {
 	}
 }
 
-func (s *sim) upTo(d time.Duration) time.Duration { return time.Duration(s.rng.Int64N(int64(d))) }
-
 // guardDue does what is due.
 func (s *sim) guardDue(r *router) {
 	g := &r.guard
@@ -126,7 +124,7 @@ func (s *sim) guardBye(r *router) { r.guard = guardian{kept: r.guard.kept} }
 
 // guardKilled: the keeper starts another.
 func (s *sim) guardKilled(r *router) {
-	s.trace(r, "guardian killed")
+	s.trace(&r.process, "guardian killed")
 	kept, want := r.guard.kept, r.guard.want
 	r.guard = guardian{kept: kept, want: want, within: r.guard.within}
 	if r.alive() {
@@ -139,7 +137,7 @@ func (s *sim) guardKilled(r *router) {
 
 func (s *sim) guardStopped(r *router, d time.Duration) {
 	g := &r.guard
-	s.trace(r, "guardian stopped for %s", d)
+	s.trace(&r.process, "guardian stopped for %s", d)
 	g.stopped, g.resumeAt = true, s.now+d+1
 	if g.actAt != 0 { // in the middle of what it does
 		g.resumeAt = max(g.resumeAt, g.actAt)
@@ -152,7 +150,7 @@ func (s *sim) guardStopped(r *router, d time.Duration) {
 
 func (s *sim) guardResume(r *router) {
 	g := &r.guard
-	s.trace(r, "guardian continues")
+	s.trace(&r.process, "guardian continues")
 	g.stopped, g.resumeAt = false, 0
 	g.obey()
 	if g.orphaned != 0 {
@@ -189,10 +187,10 @@ func (s *sim) guardActs(r *router) {
 		if s.opt.Flaw != FlawGuardianKeepsAddresses {
 			r.held = 0
 		}
-		s.trace(r, "guardian takes the addresses off")
+		s.trace(&r.process, "guardian takes the addresses off")
 		g.released = true
 		if late := r.clock.read(s.now) - g.looked; late > g.within && s.opt.Flaw != FlawGuardianLate {
-			s.trace(r, "guardian is late by %s and does not resign", late)
+			s.trace(&r.process, "guardian is late by %s and does not resign", late)
 			g.armed = false
 		} else if s.rng.IntN(8) == 0 {
 			g.actAt = s.now + 1 + s.upTo(4*r.cfg.Interval)
@@ -203,7 +201,7 @@ func (s *sim) guardActs(r *router) {
 	}
 	if g.armed {
 		s.checkGuardian(r, "resigns")
-		s.trace(r, "guardian resigns")
+		s.trace(&r.process, "guardian resigns")
 		s.report.Guarded++
 		s.put(r, vrrp.PriorityResign)
 		s.expectSuccessor(r)

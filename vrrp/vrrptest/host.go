@@ -9,7 +9,7 @@ import (
 // enter does a change of state on the host.
 func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
 	if s.tracing {
-		s.trace(r, "%s: %s", e.State, e.Reason)
+		s.trace(&r.process, "%s: %s", e.State, e.Reason)
 	}
 	s.report.Transitions++
 	s.dirty = true
@@ -36,15 +36,14 @@ func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
 		}
 		s.arm(r, false)
 	}
-	if e.State == vrrp.Backup && decided == s.local(r) { // else noted when the step was interrupted
+	if e.State == vrrp.Backup && decided == r.local(s.now) { // else noted when the step was interrupted
 		r.acceptedLocal, r.acceptedAt, r.fresh, r.lowerSeen = decided, s.now, true, false
 		r.ranked = 0
 		r.interval = r.cfg.Interval
 	}
 }
 
-// lease sets the lifetime of the addresses anew. The kernel is up to 8 percent
-// and 0.3 s late.
+// lease sets the lifetime of the addresses anew.
 func (s *sim) lease(r *router) {
 	if r.ends != 0 && s.opt.Flaw == FlawNeverRenews && s.now != r.tookAt {
 		return
@@ -52,21 +51,15 @@ func (s *sim) lease(r *router) {
 	if r.ends != 0 && s.now >= r.expires { // put back
 		s.dirty = true
 	}
-	r.ends = 0
-	if l := r.leaseTime; l > 0 {
-		now := s.local(r)
-		r.lag = now - r.sentLocal
-		r.ends = now + l + s.upTo(vrrp.LeaseEnd(l)-l)
-		r.expires = r.clock.when(r.ends)
-	}
+	s.renew(&r.lifetime, &r.process, r.leaseTime, r.sentLocal)
 }
 
 // lost tells a process that its addresses are gone, and not by its own hand. A
 // master that is late has lost them to its lease and steps down; else it
 // advertises and puts them back.
 func (s *sim) lost(r *router) {
-	r.ends, r.expires = max(s.local(r), 1), s.now // what a renewal puts back
-	if r.foreign {                                // keepalived resigns and elects again
+	r.ends, r.expires = max(r.local(s.now), 1), s.now // what a renewal puts back
+	if r.foreign {                                    // keepalived resigns and elects again
 		s.step(r, vrrp.Failed{Why: "addresses deleted"})
 		if r.running() {
 			s.step(r, vrrp.Recovered{Source: r.source, Why: "elects again"})
@@ -77,7 +70,7 @@ func (s *sim) lost(r *router) {
 	}
 	s.step(r, vrrp.Timeout{})
 	if r.running() && r.master && !r.holds(s.now) {
-		s.trace(r, "puts the addresses back")
+		s.trace(&r.process, "puts the addresses back")
 		s.step(r, vrrp.Advertise{})
 	}
 }

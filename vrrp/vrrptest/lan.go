@@ -101,27 +101,12 @@ func (s *sim) put(r *router, priority uint8) {
 		if peer == r || r.peers != 0 && r.peers>>to&1 == 0 {
 			continue
 		}
-		if s.lan.cut[r.id][to] || s.lan.loss > 0 && s.rng.Float64() < s.lan.loss {
-			s.flow.lost++
-			continue
-		}
-		copies := 1
-		if s.lan.duplicate > 0 && s.rng.Float64() < s.lan.duplicate {
-			copies = 2
-		}
-		for range copies {
-			s.order++
-			s.flow.sent++
-			s.wire.push(delivery{
-				at: s.lan.arrival(s.rng, s.now, r.id, to), order: s.order, seq: r.seq, interval: interval,
-				from: uint8(r.id), to: uint8(to), priority: priority, version: r.cfg.Version, unicast: r.peers != 0,
-			})
-		}
+		s.carry(&s.lan, delivery{
+			seq: r.seq, interval: interval,
+			from: uint8(r.id), to: uint8(to), priority: priority, version: r.cfg.Version, unicast: r.peers != 0,
+		})
 	}
 }
-
-// flow counts copies of adverts.
-type flow struct{ sent, lost, arrived uint64 }
 
 // deliver hands an advert to a router's socket.
 func (s *sim) deliver(d *delivery) {

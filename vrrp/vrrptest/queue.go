@@ -13,6 +13,7 @@ type delivery struct {
 	seq      uint64 // of the sender
 	interval time.Duration
 	from, to uint8
+	member   uint8 // of a group, and its LAN
 	priority uint8
 	version  vrrp.Version
 	unicast  bool

@@ -25,11 +25,8 @@ type Machine interface {
 
 // router is one machine, its process and its host.
 type router struct {
-	id        int
-	name      string
+	process
 	source    netip.Addr
-	clock     clock
-	foreign   bool        // keepalived
 	rank      uint8       // its priority in the configuration
 	nopreempt bool        // of its own, whatever the site's
 	cfg       vrrp.Config // of the running process
@@ -44,22 +41,15 @@ type router struct {
 	deadline time.Duration // of the machine; never when zero
 	startAt  time.Duration // a process waits for the guardian of the one before; 0: none does
 
-	stopped  bool // SIGSTOP
-	resumeAt time.Duration
-	inbox    []delivery
-	rest     []vrrp.Action // of a step that was interrupted
-	restAt   time.Duration // when that step decided
-	pauseIn  int           // stop in the middle of a step, before this action; 0: do not
-	pauseFor time.Duration
-	guard    guardian
+	rest  []vrrp.Action // of a step that was interrupted
+	guard guardian
 
 	// From the configuration.
 	replacedAfter, leaseTime, leaseSlack time.Duration
 
 	// The host. It goes on when the process does not.
-	held    uint8         // addresses installed
-	ends    time.Duration // by its clock: when the kernel takes them off; never when zero
-	expires time.Duration // the same in true time
+	held uint8 // addresses installed
+	lifetime
 
 	// What the checks need. Times by the host's own clock end in Local.
 	master        bool
@@ -68,17 +58,14 @@ type router struct {
 	leftAt        time.Duration      // when it last took the address off to be backup
 	left          vrrp.Reason        // and why
 	sentLocal     time.Duration      // last advert of its own
-	lag           time.Duration      // by which the lease was renewed later than that
 	seq           uint64             // number of that advert
 	resigned      bool               // its last advert had priority 0
 	heardSeq      [maxRouters]uint64 // last number heard of each other router
 	acceptedLocal time.Duration      // when it last had to accept an advert, or became backup
 	acceptedAt    time.Duration      // the same in true time
 	ranked        time.Duration      // its priority was changed since it last became backup; 0: it was not
-	drifted       time.Duration      // when its clock's rate last changed
 	interval      time.Duration      // of the master, as it accepted it
 	fresh         bool               // accepted counts: nothing shortened the timer since
-	runsSince     time.Duration      // neither stopped nor restarted since
 	lowerLocal    time.Duration      // first advert of a lower master in the present row
 	lowerSeen     bool
 	toMaster      uint64 // transitions
@@ -87,15 +74,12 @@ type router struct {
 
 // holds reports whether an address is on the host at now.
 func (r *router) holds(now time.Duration) bool {
-	return r.held != 0 && (r.ends == 0 || now < r.expires)
+	return r.held != 0 && !r.over(now)
 }
 
 func (r *router) running() bool { return r.machine != nil && !r.stopped }
 
 func (r *router) alive() bool { return r.machine != nil }
-
-// local is what its clock shows.
-func (s *sim) local(r *router) time.Duration { return r.clock.read(s.now) }
 
 // state is the machine's, Init when it does not run.
 func (r *router) state() vrrp.State {
@@ -112,7 +96,7 @@ func (r *router) handingOver() bool { return r.machine != nil && r.machine.Handi
 func (s *sim) start(r *router) {
 	if r.guard.runs && s.opt.Flaw != FlawNoAwait {
 		r.startAt = s.now + awaitTime
-		s.trace(r, "waits for the old guardian")
+		s.trace(&r.process, "waits for the old guardian")
 		return
 	}
 	s.begin(r)
@@ -148,14 +132,14 @@ func (s *sim) begin(r *router) {
 		r.guard.plan()
 	}
 	if s.tracing {
-		s.trace(r, "starts, priority %d, addresses %b, lease %s", r.priority, r.list, r.leaseTime)
+		s.trace(&r.process, "starts, priority %d, addresses %b, lease %s", r.priority, r.list, r.leaseTime)
 	}
 	s.step(r, vrrp.Start{Source: r.source})
 }
 
 // kill ends the process at once; the host keeps the addresses.
 func (s *sim) kill(r *router) {
-	s.trace(r, "killed")
+	s.trace(&r.process, "killed")
 	s.end(r)
 	s.orphan(r)
 }
@@ -167,7 +151,7 @@ func (s *sim) end(r *router) {
 
 // shut stops it cleanly.
 func (s *sim) shut(r *router) {
-	s.trace(r, "stops cleanly")
+	s.trace(&r.process, "stops cleanly")
 	s.step(r, vrrp.Stop{})
 	if !r.stopped {
 		s.end(r)
@@ -177,7 +161,7 @@ func (s *sim) shut(r *router) {
 
 // stop suspends the process.
 func (s *sim) stop(r *router, d time.Duration) {
-	s.trace(r, "SIGSTOP for %s", d)
+	s.trace(&r.process, "SIGSTOP for %s", d)
 	r.stopped = true
 	r.resumeAt = s.now + d
 	if s.opt.Flaw == FlawRenewsAlone {
@@ -192,7 +176,7 @@ func (s *sim) stop(r *router, d time.Duration) {
 // resume continues it. What waits in the socket and the expired timer are
 // served in either order: in a real process, reader and loop race.
 func (s *sim) resume(r *router) {
-	s.trace(r, "SIGCONT")
+	s.trace(&r.process, "SIGCONT")
 	s.dirty = true
 	r.stopped = false
 	r.runsSince = s.now
@@ -226,7 +210,7 @@ func (s *sim) timeout(r *router) {
 
 // step is the driving loop of package vrrp's contract.
 func (s *sim) step(r *router, ev vrrp.Event) {
-	now := s.local(r)
+	now := r.local(s.now)
 	s.perform(r, r.machine.Step(epoch.Add(now), ev), now)
 	if !r.stopped {
 		s.settle(r, now)
@@ -237,7 +221,7 @@ func (s *sim) step(r *router, ev vrrp.Event) {
 // asked once more before anything else.
 func (s *sim) settle(r *router, decided time.Duration) {
 	if r.running() && r.master && !r.foreign && s.opt.Flaw != FlawNoSecondLook {
-		switch now := s.local(r); {
+		switch now := r.local(s.now); {
 		case now == decided:
 		case now-decided >= r.replacedAfter:
 			s.perform(r, r.machine.Step(epoch.Add(now), vrrp.Timeout{}), now)
@@ -268,14 +252,12 @@ func (s *sim) settle(r *router, decided time.Duration) {
 // perform does the actions of a step decided at an earlier or the present time.
 func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 	for i, a := range actions {
-		if r.pauseIn > 0 {
-			if r.pauseIn--; r.pauseIn == 0 {
-				r.rest = append([]vrrp.Action(nil), actions[i:]...)
-				r.restAt = decided
-				s.trace(r, "stopped in the middle of a step")
-				s.stop(r, r.pauseFor)
-				return
-			}
+		if r.interrupted() {
+			r.rest = append([]vrrp.Action(nil), actions[i:]...)
+			r.restAt = decided
+			s.trace(&r.process, "stopped in the middle of a step")
+			s.stop(r, r.pauseFor)
+			return
 		}
 		switch a := a.(type) {
 		case vrrp.SendAdvert:
@@ -293,12 +275,12 @@ func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 // receive hands an advert to the machine.
 func (s *sim) receive(r *router, d *delivery) {
 	if s.tracing {
-		s.trace(r, "hears priority %d from %s", d.priority, s.routers[d.from].name)
+		s.trace(&r.process, "hears priority %d from %s", d.priority, s.routers[d.from].name)
 	}
 	s.heard = d
-	owed := d.priority == vrrp.PriorityResign && r.master && !r.foreign && !r.handingOver() && s.local(r)-r.sentLocal < r.replacedAfter
+	owed := d.priority == vrrp.PriorityResign && r.master && !r.foreign && !r.handingOver() && r.local(s.now)-r.sentLocal < r.replacedAfter
 	seq := r.seq
-	now, ev := s.local(r), vrrp.Received{Source: s.routers[d.from].source, Priority: d.priority, Interval: d.interval}
+	now, ev := r.local(s.now), vrrp.Received{Source: s.routers[d.from].source, Priority: d.priority, Interval: d.interval}
 	if r.fast != nil { // the direct call keeps the event off the garbage-collected heap
 		s.perform(r, r.fast.Step(epoch.Add(now), ev), now)
 	} else {

@@ -1,10 +1,8 @@
 package vrrptest
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -92,17 +90,12 @@ var epoch = time.Now()
 
 // sim is one run.
 type sim struct {
+	world
 	opt     Options
-	rng     *rand.Rand
-	now     time.Duration
 	site    site // what the routers have in common, or will have
 	routers []*router
 	lan     lan
-	wire    heap
-	order   uint64
 	steps   uint64
-	report  Report
-	flow    flow
 	next    [maxRouters]time.Duration // when something is due on each router
 	dirty   bool                      // who holds addresses may have changed
 	last    *router                   // that was seen as master
@@ -121,10 +114,6 @@ type sim struct {
 	served   bool                                  // the calm has lasted for the bound: there is a master
 	quiet    bool                                  // and nothing changes any more
 	takeover struct{ by time.Duration }            // when the lost master must be replaced
-
-	violation error
-	tracing   bool
-	lines     []string
 }
 
 // Run simulates one site. The error is a *Violation.
@@ -132,20 +121,13 @@ func Run(opt Options) (Report, error) {
 	if opt.Intervals == 0 {
 		opt.Intervals = 4000
 	}
-	s := newSim(opt)
-	s.run()
-	if s.violation == nil {
-		return s.report, nil
+	run := func(tracing bool) *world {
+		s := newSim(opt)
+		s.tracing = tracing
+		s.run()
+		return &s.world
 	}
-	again := newSim(opt)
-	again.tracing = true
-	again.run()
-	v := &Violation{Seed: opt.Seed, What: s.violation, At: s.now, Trace: again.lines}
-	if again.violation == nil || again.violation.Error() != s.violation.Error() {
-		v.What = errors.Join(s.violation, errors.New("the repetition did not show it: the run is not deterministic"))
-	}
-	v.Trace = readable(v.Trace)
-	return s.report, v
+	return run(false).verdict(opt.Seed, run)
 }
 
 // readable keeps the end of a trace whole, and of what comes before the site and
@@ -269,15 +251,3 @@ const (
 )
 
 const never = time.Duration(math.MaxInt64)
-
-// trace writes one line, when the run is repeated for its trace.
-func (s *sim) trace(r *router, format string, args ...any) {
-	if !s.tracing {
-		return
-	}
-	name := "--"
-	if r != nil {
-		name = r.name
-	}
-	s.lines = append(s.lines, fmt.Sprintf("%14.6f %s %s", s.now.Seconds(), name, fmt.Sprintf(format, args...)))
-}

@@ -60,7 +60,7 @@ func drawSite(rng *rand.Rand) site {
 
 // newSim draws a site and its routers.
 func newSim(opt Options) *sim {
-	s := &sim{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x9e3779b97f4a7c15))}
+	s := &sim{opt: opt, world: world{rng: rand.New(rand.NewPCG(opt.Seed, 0x9e3779b97f4a7c15))}}
 	rng := s.rng
 	n := 2 + min(rng.IntN(6), rng.IntN(6)) // more often few
 	s.site = drawSite(rng)
@@ -72,8 +72,8 @@ func newSim(opt Options) *sim {
 	}
 	for i := range n {
 		r := &router{
-			id: i, name: fmt.Sprintf("r%d", i+1), source: netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}),
-			rank: rank, inbox: make([]delivery, 0, inboxLen),
+			process: process{id: i, name: fmt.Sprintf("r%d", i+1), inbox: make([]delivery, 0, inboxLen)},
+			source:  netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), rank: rank,
 		}
 		if !equal {
 			r.rank = uint8(1 + rng.IntN(254))
@@ -88,7 +88,7 @@ func newSim(opt Options) *sim {
 		if drifting {
 			r.clock.ppm = usualDrift(rng)
 		}
-		s.routers = append(s.routers, r)
+		s.routers, s.processes = append(s.routers, r), append(s.processes, &r.process)
 	}
 	s.adopt(s.site)
 	s.heal()
