@@ -187,18 +187,43 @@ func TestSetActsAtOnce(t *testing.T) {
 	})
 }
 
+// busy is a kernel that takes a second for whatever it is asked to do.
+type busy struct{ *lvstest.Kernel }
+
+func (b busy) Apply(ctx context.Context, ops []lvs.Op) []error {
+	time.Sleep(time.Second)
+	return b.Kernel.Apply(ctx, ops)
+}
+
+// TestNewestSetWins: what is set while the kernel is at work is skipped but for
+// the last.
 func TestNewestSetWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := start(t, reconcile.Config{}, nil)
-		synctest.Wait()
+		k := &lvstest.Kernel{}
+		r := reconcile.New(busy{k}, reconcile.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		r.Set(desired(pool(web, dest(4, 1))))
+		synctest.Wait() // in Apply
 		var gen uint64
 		for w := range uint32(100) {
-			gen = b.Set(desired(pool(web, dest(4, w+1))))
+			gen = r.Set(desired(pool(web, dest(4, w+1))))
 		}
-		b.reach(gen)
-		b.wantTable(pool(web, dest(4, 100)))
-		if n := len(b.ops()); n > 4 {
-			t.Errorf("%d ops, want few", n)
+		if err := r.WaitFor(ctx, gen); err != nil {
+			t.Fatal(err)
+		}
+		var ops []string
+		for _, op := range k.Ops() {
+			ops = append(ops, op.String())
+		}
+		want := []string{"add tcp 61.139.2.1:80 scheduler wrr", "add tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 1, forward dr", "set tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 1 -> 100"}
+		if d := cmp.Diff(want, ops); d != "" {
+			t.Errorf("ops (-want +have):\n%s", d)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }
