@@ -31,7 +31,8 @@ type ClientConfig struct {
 	Token     string
 	TokenFile string
 
-	TLS        bool   // https even where Address does not say so
+	TLS bool // https even where Address does not say so
+	// The files are read again for each new connection.
 	CAFile     string // PEM bundle
 	CAPath     string // directory of PEM files
 	CertFile   string // client certificate, with KeyFile
@@ -80,12 +81,13 @@ func NewClient(cfg ClientConfig) (*api.Client, error) {
 		ForceAttemptHTTP2: true,
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
-	client, err := api.NewHttpClient(conf.Transport, conf.TLSConfig)
-	if err != nil {
+	var err error
+	if conf.Transport.TLSClientConfig, err = rotating(conf.TLSConfig, conf.Address); err != nil {
 		return nil, fmt.Errorf("read consul tls files: %w", err)
 	}
 
-	tokens := &tokenTransport{base: once{client.Transport}, token: conf.Token, file: conf.TokenFile}
+	client := &http.Client{}
+	tokens := &tokenTransport{base: once{conf.Transport}, token: conf.Token, file: conf.TokenFile}
 	switch {
 	case cfg.TokenFile != "":
 		tokens.file = cfg.TokenFile

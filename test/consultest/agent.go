@@ -41,6 +41,9 @@ type Options struct {
 	// NoStreaming makes the agent answer from blocking queries of its servers.
 	NoStreaming bool
 
+	// DNS makes the agent answer DNS on a port of its own.
+	DNS bool
+
 	// Config is merged into the agent's configuration, key by key.
 	Config map[string]any
 }
@@ -49,6 +52,7 @@ type Options struct {
 type Agent struct {
 	Addr   string      // host:port of its HTTP interface
 	Node   string      // its node name
+	DNS    string      // host:port of its DNS, with Options.DNS
 	Client *api.Client // with RootToken where ACLs are on
 
 	t    testing.TB
@@ -86,7 +90,7 @@ func Start(t testing.TB, o Options) *Agent {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +109,9 @@ func Start(t testing.TB, o Options) *Agent {
 		"performance":           map[string]any{"raft_multiplier": 1, "leave_drain_time": "0s"},
 		"leave_on_terminate":    false,
 		"use_streaming_backend": !o.NoStreaming,
+	}
+	if o.DNS {
+		conf["ports"].(map[string]int)["dns"] = ports[3]
 	}
 	if o.Keep {
 		conf["server"], conf["bootstrap_expect"], conf["data_dir"] = true, 1, filepath.Join(dir, "data")
@@ -129,6 +136,7 @@ func Start(t testing.TB, o Options) *Agent {
 	a := &Agent{
 		Addr: fmt.Sprintf("127.0.0.1:%d", ports[0]),
 		Node: "node-1",
+		DNS:  fmt.Sprintf("127.0.0.1:%d", ports[3]),
 		t:    t,
 		args: []string{path, "agent", "-config-file", file},
 		log:  filepath.Join(dir, "log"),
