@@ -218,3 +218,25 @@ func TestGateways(t *testing.T) {
 		}, func(_ *consulstub.Stub, got *record[discovery.Answer]) { want(t, got, "mesh-1 10.0.1.1:8443") })
 	})
 }
+
+// TestServerThatHasNotCaughtUp: after a loss of the leader, a server that was away
+// knows the new leader before it knows what it has missed, and answers stale
+// reads with what it had.
+func TestServerThatHasNotCaughtUp(t *testing.T) {
+	bubble(t, Config{}, empty, func(stub *consulstub.Stub, _ *Source, got *record[discovery.Answer]) {
+		one, two := consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80), consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80)
+		time.Sleep(time.Second)
+		stub.SetService("web", one)
+		time.Sleep(time.Second)
+		stub.SetService("web", one, two)
+		time.Sleep(time.Second)
+		expect(t, got, "", "web-1 passing", "web-1 passing, web-2 passing")
+		stub.SetFault(consulstub.Status500)
+		time.Sleep(time.Minute)
+		expect(t, got, "error status 500: No cluster leader")
+		stub.SetBehind(true)
+		stub.SetFault(consulstub.None)
+		time.Sleep(time.Minute)
+		expect(t, got, "web-1 passing, web-2 passing")
+	})
+}

@@ -71,12 +71,13 @@ func (w *watch[T]) run(ctx context.Context) {
 		have    bool   // last is something
 		failing string // text of the standing error
 		index   uint64
+		newest  uint64 // of what was believed last
 		normal  = newBackoff(backoffMin, backoffMax)
 		busy    = newBackoff(backoffBusyMin, backoffBusyMax)
 	)
 	for {
 		start := time.Now()
-		v, next, err := w.fetch(ctx, index)
+		v, next, err := w.fetch(ctx, index, newest)
 		if ctx.Err() != nil {
 			return
 		}
@@ -101,6 +102,7 @@ func (w *watch[T]) run(ctx context.Context) {
 		} else {
 			normal.Reset()
 			busy.Reset()
+			newest = next
 			if next < index {
 				index = 0 // Consul's data began anew: a snapshot restored, a cluster rebuilt
 			} else {
@@ -122,8 +124,9 @@ func (w *watch[T]) run(ctx context.Context) {
 }
 
 // fetch asks once, blocking when index is not 0, and makes sure that the answer
-// is fresh enough to be believed.
-func (w *watch[T]) fetch(ctx context.Context, index uint64) (T, uint64, error) {
+// is fresh enough to be believed. newest is the index of the answer before it,
+// which may be of another server.
+func (w *watch[T]) fetch(ctx context.Context, index, newest uint64) (T, uint64, error) {
 	timeout := plainTimeout
 	if index != 0 {
 		timeout = w.cfg.Wait + w.cfg.Wait/16 + graceTimeout
@@ -137,7 +140,9 @@ func (w *watch[T]) fetch(ctx context.Context, index uint64) (T, uint64, error) {
 			v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{})
 		}
 	}
-	if err == nil && meta.LastContact > w.cfg.MaxStale {
+	// An older index is that of a server which has just come back, knows the leader
+	// and has not caught up; or Consul's data began anew, and then the leader says so.
+	if err == nil && (meta.LastContact > w.cfg.MaxStale || meta.LastIndex < newest) {
 		v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{})
 	}
 	if err == nil {

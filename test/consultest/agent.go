@@ -167,6 +167,13 @@ func Start(t testing.TB, o Options) *Agent {
 // Run starts the agent again after Kill and waits until it can be used.
 func (a *Agent) Run() {
 	a.t.Helper()
+	a.launch()
+	a.await()
+}
+
+// launch starts the process.
+func (a *Agent) launch() {
+	a.t.Helper()
 	log, err := os.OpenFile(a.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		a.t.Fatal(err)
@@ -185,11 +192,16 @@ func (a *Agent) Run() {
 		cmd.Wait()
 		close(done)
 	}()
+}
+
+// await waits until the agent can be used.
+func (a *Agent) await() {
+	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for !a.ready(ctx) {
 		select {
-		case <-done:
+		case <-a.done:
 			a.t.Fatal("consul ended while it started")
 		case <-ctx.Done():
 			a.t.Fatalf("consul has no leader after %v", startTimeout)
