@@ -22,7 +22,7 @@ type Query struct {
 	Source     Source // which catalog
 	Service    string // service name as registered
 	Datacenter string // Consul: empty is the agent's own
-	Namespace  string // Consul Enterprise; empty is the token's own
+	Namespace  string // Consul Enterprise, or Nomad; empty is the token's own
 	Partition  string // Consul Enterprise
 	Peer       string // Consul cluster peer
 	Filter     string // Consul: go-bexpr expression evaluated by the server
@@ -84,11 +84,12 @@ const (
 	Consul Source = iota // the Consul catalog and its health checks
 	File                 // a folder of Consul service-definition files
 	Static               // real_server blocks of the configuration
+	Nomad                // Nomad's native services
 )
 
-var sourceNames = []string{"consul", "file", "static"}
+var sourceNames = []string{"consul", "file", "static", "nomad"}
 
-// String gives consul, file or static.
+// String gives consul, file, static or nomad.
 func (s Source) String() string { return enumName(sourceNames, s) }
 
 // State is what a catalog says about an instance. Higher is worse; of several

@@ -36,6 +36,7 @@ var rules = []rule{
 	{"lvs", []string{"./vrrp", "./discovery", "./cmd"}, "the table knows neither roles nor catalogs"},
 	{"discovery", []string{"./vrrp", "./cmd", "github.com/hashicorp"}, "decisions do not depend on where facts come from"},
 	{"discovery/consul", []string{"./lvs", "./vrrp", "./cmd", "./discovery/file", "./discovery/check"}, "a source turns answers into values, nothing else"},
+	{"discovery/nomad", []string{"./lvs", "./vrrp", "./cmd", "./discovery/file", "./discovery/consul", "./discovery/check", "./jobs"}, "a source turns answers into values, nothing else"},
 	{"discovery/file", []string{"./lvs", "./vrrp", "./cmd", "./discovery/consul", "./discovery/check"}, "a source turns files into values, nothing else"},
 	{"discovery/check", []string{"./lvs", "./vrrp", "./cmd", "./discovery/consul", "./discovery/file"}, "a check gives verdicts; it does not know what they are for"},
 	{"lvs/reconcile", []string{"./discovery", "./vrrp", "./cmd", "./lvs/kernel", "github.com/cloudflare", "github.com/vishvananda", "github.com/mdlayher"}, "the reconciler drives any kernel, also a fake one"},

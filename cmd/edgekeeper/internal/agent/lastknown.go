@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -85,10 +84,13 @@ func catalogsOf(cfg *config.Config) string {
 	if c := cfg.Consul; c != nil {
 		of = fmt.Sprintf("consul %s datacenter %q namespace %q partition %q", c.Address, c.Datacenter, c.Namespace, c.Partition)
 	}
-	if f := cfg.FileCatalog; f != nil {
-		of = cmp.Or(of+" ", "") + "file " + f.Path
+	if n := cfg.Nomad; n != nil {
+		of += fmt.Sprintf(" nomad %s region %q namespace %q", n.Address, n.Region, n.Namespace)
 	}
-	return of
+	if f := cfg.FileCatalog; f != nil {
+		of += " file " + f.Path
+	}
+	return strings.TrimSpace(of)
 }
 
 // checkRecall gives up what an earlier run knew where it belongs to another
@@ -117,13 +119,18 @@ func (a *agent) otherCatalogs() {
 
 // tooOld tells, in words, why something that was last confirmed then is not used
 // at a start; empty when it may be. A time to come is a clock that was set.
-func (a *agent) tooOld(confirmed time.Time) string {
-	c := a.cfg.Consul
-	if c == nil {
-		return ""
+func (a *agent) tooOld(source discovery.Source, confirmed time.Time) string {
+	var most time.Duration
+	switch c, n := a.cfg.Consul, a.cfg.Nomad; {
+	case source == discovery.Consul && c != nil:
+		most = c.MaxStaleStart
+	case source == discovery.Nomad && n != nil:
+		most = n.MaxStaleStart
+	default:
+		return "" // files are here, whatever their age
 	}
-	if age := time.Since(confirmed); age > c.MaxStaleStart {
-		return fmt.Sprintf("was last confirmed %s ago, longer than max_stale_start (%s)", age.Round(time.Second), c.MaxStaleStart)
+	if age := time.Since(confirmed); age > most {
+		return fmt.Sprintf("was last confirmed %s ago, longer than max_stale_start (%s)", age.Round(time.Second), most)
 	}
 	return ""
 }
@@ -202,7 +209,7 @@ func (a *agent) unanswered(q discovery.Query, why string) {
 	if !first || !ok {
 		return
 	}
-	if old := a.tooOld(s.Confirmed); old != "" && q.Source != discovery.File {
+	if old := a.tooOld(q.Source, s.Confirmed); old != "" {
 		a.event("catalog", queryName(q), "the last known good answer is not used: it "+old)
 		return
 	}
@@ -217,7 +224,7 @@ func (a *agent) unset() {
 	if a.pairs.Pairs != nil || kv == nil || kv.Where != a.source.kvWhere {
 		return
 	}
-	if old := a.tooOld(kv.Confirmed); old != "" {
+	if old := a.tooOld(discovery.Consul, kv.Confirmed); old != "" {
 		a.event("kv", a.source.kvWhere, "the last known good settings are not used: they were "+strings.TrimPrefix(old, "was "))
 		a.store.recall.KV = nil
 		return

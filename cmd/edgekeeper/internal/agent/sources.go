@@ -14,6 +14,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/discovery/consul"
 	"github.com/edgekeeper/edgekeeper/discovery/file"
+	"github.com/edgekeeper/edgekeeper/discovery/nomad"
 )
 
 // querySource is a catalog that answers queries.
@@ -37,6 +38,7 @@ type kvStore interface {
 type sourceSet struct {
 	consul   querySource // nil: no Consul
 	file     querySource // nil: no file catalog
+	nomad    querySource // nil: no Nomad
 	settings kvSource
 	kv       kvStore
 	kvWhere  string
@@ -82,7 +84,7 @@ func (a *agent) watch() {
 	for _, s := range []struct {
 		querySource
 		kind discovery.Source
-	}{{a.source.consul, discovery.Consul}, {a.source.file, discovery.File}} {
+	}{{a.source.consul, discovery.Consul}, {a.source.file, discovery.File}, {a.source.nomad, discovery.Nomad}} {
 		if s.querySource != nil {
 			s.Set(slices.DeleteFunc(slices.Clone(a.source.queries), func(q discovery.Query) bool { return q.Source != s.kind }))
 		}
@@ -134,6 +136,13 @@ func (a *agent) makeSources(cfg *config.Config) (sourceSet, error) {
 		kv := file.NewKV(path, a.log)
 		set.kv, set.settings, set.kvWhere = kv, kv, path
 	}
+	if n := cfg.Nomad; n != nil {
+		client, err := nomadClient(n)
+		if err != nil {
+			return set, err
+		}
+		set.nomad = nomad.NewSource(nomad.Config{Client: client, TokenFile: n.TokenFile, Log: a.log})
+	}
 	if f := cfg.FileCatalog; f != nil {
 		set.file = file.NewCatalog(f.Path, a.log)
 	}
@@ -148,7 +157,7 @@ func (a *agent) startSources(set sourceSet) {
 	a.run1(ctx, "kv", func() error {
 		return set.settings.Run(ctx, func(kv discovery.KVAnswer) { a.post(ctx, func() { a.settings(ctx, kv) }) })
 	})
-	for name, s := range map[string]querySource{"consul catalog": set.consul, "file catalog": set.file} {
+	for name, s := range map[string]querySource{"consul catalog": set.consul, "file catalog": set.file, "nomad services": set.nomad} {
 		if s != nil {
 			a.run1(ctx, name, func() error { return s.Run(ctx, answers) })
 		}
@@ -178,7 +187,7 @@ func clientConfig(c *config.Consul) consul.ClientConfig {
 // sameSources reports whether the sources of two configurations are the same
 // but for their queries.
 func sameSources(a, b *config.Config) bool {
-	return reflect.DeepEqual(a.Consul, b.Consul) && reflect.DeepEqual(a.FileCatalog, b.FileCatalog)
+	return reflect.DeepEqual(a.Consul, b.Consul) && reflect.DeepEqual(a.Nomad, b.Nomad) && reflect.DeepEqual(a.FileCatalog, b.FileCatalog)
 }
 
 // answered takes what a catalog says.

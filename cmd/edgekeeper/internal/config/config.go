@@ -39,6 +39,7 @@ type Config struct {
 	Log      Log
 
 	Consul      *Consul      // nil: no Consul
+	Nomad       *Nomad       // nil: no Nomad
 	FileCatalog *FileCatalog // nil: no file catalog
 	Control     Control
 	Telemetry   *Telemetry // nil: nothing listens

@@ -147,6 +147,7 @@ func (c *checker) config() *Config {
 		Guardian:    c.root.flag("guardian"),
 		Log:         c.log(),
 		Consul:      c.consul(),
+		Nomad:       c.nomad(),
 		FileCatalog: c.fileCatalog(),
 		Control:     c.control(),
 		Telemetry:   c.telemetry(),

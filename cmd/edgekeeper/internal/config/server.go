@@ -45,7 +45,7 @@ func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
 	c.service(b, &s)
 	s.Servers = c.realServers(b, &s)
 	s.Sorry = c.sorryServer(b, &s)
-	s.Selectors = c.selectors(b, &s, have)
+	s.Selectors = append(c.selectors(b, &s, have), c.nomadSelectors(b, &s)...)
 	s.Checks = c.checks(b, &s)
 	s.Fallback = c.fallback(b, &s, have)
 	c.tunnel(b, &s)
@@ -229,9 +229,9 @@ func (c *checker) policies(b *block, s *discovery.Spec) {
 	if s.Hysteresis >= s.Quorum && !b.bad("quorum") {
 		b.addf(b.where("hysteresis"), "hysteresis %d must be less than quorum %d", s.Hysteresis, s.Quorum)
 	}
-	services, servers, checks := b.all("service"), b.all("real_server"), b.all("check")
+	services, servers, checks := append(b.all("service"), b.all("nomad_service")...), b.all("real_server"), b.all("check")
 	if len(services)+len(servers) == 0 {
-		b.addf(b.header, "%s has no real servers: it needs a service or a real_server block", b.name())
+		b.addf(b.header, "%s has no real servers: it needs a service, a nomad_service or a real_server block", b.name())
 	}
 	if len(services) == 0 && len(servers) > 0 && !b.anyBad() {
 		total := 0

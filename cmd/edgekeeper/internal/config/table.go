@@ -19,7 +19,7 @@ var root = &blockType{
 		{name: "log_json", kind: boolean, def: "false", doc: "Log lines as JSON objects instead of key=value."},
 	},
 	blocks: append([]*blockType{
-		consulType, fileCatalogType, controlType, telemetryType, processType, ipvsType, realServerAgentType, vrrpType, syncGroupType, virtualServerType, notifyType,
+		consulType, nomadType, fileCatalogType, controlType, telemetryType, processType, ipvsType, realServerAgentType, vrrpType, syncGroupType, virtualServerType, notifyType,
 	}, trackDefinitions...),
 	sample: `router_id = "lvs1"
 on_stop   = "keep"

@@ -7,5 +7,5 @@ virtual_server "b" {
   sorry_server "192.0.2.9" {}
 }
 
-# want: 1:16: virtual_server "web" has no real servers: it needs a service or a real_server block
-# want: 5:16: virtual_server "b" has no real servers: it needs a service or a real_server block
+# want: 1:16: virtual_server "web" has no real servers: it needs a service, a nomad_service or a real_server block
+# want: 5:16: virtual_server "b" has no real servers: it needs a service, a nomad_service or a real_server block
