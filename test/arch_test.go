@@ -53,6 +53,7 @@ var rules = []rule{
 	{"cmd/edgekeeper/internal/config", []string{"./discovery/", "./lvs/", "./vrrp/", "./cmd/edgekeeper/internal/agent", "github.com/hashicorp/consul"}, "a configuration can be checked anywhere, without a kernel or Consul"},
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},
 	{"cmd/edgekeeper/internal/show", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "text is made of a snapshot only"},
+	{"cmd/edgekeeper/internal/plan", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "os", "net", "context", "sync", "log/slog"}, "a plan is made of values: the same for a running director and for none"},
 	{"cmd/edgekeeper/internal/why", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "os", "net", "log/slog"}, "an explanation is made of a snapshot and events only"},
 	{"cmd/edgekeeper/internal/metrics", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "metrics are made of a snapshot only"},
 	{"cmd/edgekeeper/internal/notify", []string{"./cmd", "./lvs", "./vrrp", "./discovery"}, "whoever is told what happens gets words, and decides nothing"},

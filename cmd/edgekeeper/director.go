@@ -45,6 +45,10 @@ func directorCommand() *cli.Command {
 					tellDifferences(log, differences)
 					return cfg, err
 				},
+				LoadFrom: func(path, id string) (*config.Config, error) {
+					cfg, _, err := load(path, id)
+					return cfg, err
+				},
 				Guardian: func() *exec.Cmd { return guardian.Command(guardianName) },
 				Log:      log,
 			})

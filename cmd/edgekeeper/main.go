@@ -38,10 +38,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ErrWriter:            stderr,
 		ExitErrHandler:       func(*cli.Context, error) {}, // run prints and returns
 		Commands: []*cli.Command{
-			directorCommand(), realserverCommand(), validateCommand(), importCommand(),
+			directorCommand(), realserverCommand(), validateCommand(), importCommand(), planCommand(),
 			statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(), eventsCommand(), whyCommand(),
 			drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(),
-			jobsCommand(), waitDrainedCommand(), cleanupCommand(), completionCommand(), versionCommand(), guardianCommand(),
+			jobsCommand(), waitDrainedCommand(), cleanupCommand(), debugCommand(), completionCommand(), versionCommand(), guardianCommand(),
 		},
 		// Without a command that is known, this is what runs.
 		Action: func(c *cli.Context) error {

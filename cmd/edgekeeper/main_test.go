@@ -86,7 +86,7 @@ func TestValidateJSONListsEveryMistake(t *testing.T) {
 // EDGEKEEPER_ variable, named after the flag.
 func TestEveryFlagHasAVariable(t *testing.T) {
 	commands := []*cli.Command{
-		directorCommand(), realserverCommand(), validateCommand(), importCommand(), whyCommand(), completionCommand(), statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(),
+		directorCommand(), realserverCommand(), validateCommand(), importCommand(), planCommand(), debugCommand(), whyCommand(), completionCommand(), statusCommand(), poolsCommand(), vrrpCommand(), connectionsCommand(),
 		eventsCommand(), drainCommand(), undrainCommand(), weightCommand(), priorityCommand(), handoverCommand(), cleanupCommand(), versionCommand(),
 	}
 	for _, c := range commands {

@@ -46,6 +46,8 @@ type Options struct {
 	// Load reads the configuration again, at each value from Reload. Required
 	// when Reload is given.
 	Load func() (*config.Config, error)
+	// LoadFrom reads the configuration at another path, for Plan; nil: no plans.
+	LoadFrom func(path, id string) (*config.Config, error)
 	// Reload asks for a reload (SIGHUP).
 	Reload <-chan os.Signal
 	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,

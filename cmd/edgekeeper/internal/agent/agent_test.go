@@ -114,7 +114,8 @@ func (s *site) run() {
 	s.cancel, s.done, s.hup = cancel, make(chan error, 1), make(chan os.Signal, 1)
 	go func() {
 		s.done <- agent.Run(ctx, agent.Options{
-			Path: path, Config: cfg, Load: load, Reload: s.hup, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+			Path: path, Config: cfg, Load: load, Reload: s.hup, LoadFrom: func(path, _ string) (*config.Config, error) { return config.Load(path, nil) },
+			Log:      slog.New(slog.NewTextHandler(s.t.Output(), nil)),
 			Platform: s.platform,
 		})
 	}()

@@ -32,6 +32,8 @@ type Platform struct {
 	// OpenMarks prepares the rules that give the packets of groups their firewall
 	// marks. Leftover says that an earlier run may have left some.
 	OpenMarks func(leftover bool) reconcile.Marks
+	// PeekIPVS connects to it without loading a module.
+	PeekIPVS func(ctx context.Context, log *slog.Logger) (IPVS, error)
 	// OpenHost prepares the addresses of a virtual router.
 	OpenHost func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error)
 	// Dial opens the socket of a virtual router.
@@ -59,6 +61,11 @@ func (p Platform) withDefaults() Platform {
 	}
 	if p.OpenMarks == nil {
 		p.OpenMarks = func(leftover bool) reconcile.Marks { return fwmark.New(leftover) }
+	}
+	if p.PeekIPVS == nil {
+		p.PeekIPVS = func(ctx context.Context, log *slog.Logger) (IPVS, error) {
+			return kernel.Open(ctx, kernel.Config{NoModules: true, Log: log})
+		}
 	}
 	if p.OpenHost == nil {
 		monitor, pacer := new(vip.Monitor), new(vip.Pacer)

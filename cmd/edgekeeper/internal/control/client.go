@@ -73,6 +73,16 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	return err
 }
 
+// Plan implements Director.
+func (c *Client) Plan(ctx context.Context, path, id string) (Plan, error) {
+	return call[Plan](ctx, c, http.MethodPost, "/v1/plan?path="+url.QueryEscape(path)+"&id="+url.QueryEscape(id), "")
+}
+
+// Debug implements Director.
+func (c *Client) Debug(ctx context.Context) (Debug, error) {
+	return call[Debug](ctx, c, http.MethodGet, "/v1/debug", "")
+}
+
 func kvPath(key string) string {
 	parts := strings.Split(key, "/")
 	for i, p := range parts {

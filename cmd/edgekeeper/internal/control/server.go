@@ -37,6 +37,12 @@ type Director interface {
 	Put(ctx context.Context, key, value string) error
 	// Delete takes a live setting back; one that is not set is ErrBadRequest.
 	Delete(ctx context.Context, key string) error
+	// Plan tells what a reload with the configuration at path, which the director
+	// itself reads, would change. id is for the conditional lines of a
+	// keepalived.conf.
+	Plan(ctx context.Context, path, id string) (Plan, error)
+	// Debug tells what only the director knows of itself, without secrets.
+	Debug(ctx context.Context) (Debug, error)
 }
 
 // Handover is the outcome of one instance's handover.
@@ -122,6 +128,10 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/handover", answer(func(r *http.Request) (any, error) {
 		return s.Director.Handover(r.Context(), r.FormValue("instance"))
 	}))
+	mux.HandleFunc("POST /v1/plan", answer(func(r *http.Request) (any, error) {
+		return s.Director.Plan(r.Context(), r.FormValue("path"), r.FormValue("id"))
+	}))
+	mux.HandleFunc("GET /v1/debug", answer(func(r *http.Request) (any, error) { return s.Director.Debug(r.Context()) }))
 	mux.HandleFunc("PUT /v1/kv/{key...}", answer(func(r *http.Request) (any, error) {
 		value, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 		if err != nil {
