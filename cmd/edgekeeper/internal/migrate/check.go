@@ -293,15 +293,16 @@ func (t *translator) resolve(v *virtualServer, r *realServer) []*node {
 	return out
 }
 
-// shape tells blocks apart by what they say, wherever they say it.
+// shape tells blocks apart by what they say, wherever and in whatever order.
 func shape(list []*node) string {
-	var b strings.Builder
+	out := make([]string, 0, len(list))
 	for _, n := range list {
-		fmt.Fprintf(&b, "%s %q {", n.kind, n.labels)
+		text := fmt.Sprintf("%s %q {", n.kind, n.labels)
 		for _, a := range n.attrs {
-			fmt.Fprintf(&b, "%s=%q;", a.name, fmt.Sprint(a.value))
+			text += fmt.Sprintf("%s=%q;", a.name, fmt.Sprint(a.value))
 		}
-		b.WriteString(shape(n.blocks) + "}")
+		out = append(out, text+shape(n.blocks)+"}")
 	}
-	return b.String()
+	slices.Sort(out)
+	return strings.Join(out, "")
 }
