@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/live"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
@@ -87,11 +88,17 @@ func logger(w io.Writer, l config.Log) *slog.Logger {
 func validateCommand() *cli.Command {
 	return &cli.Command{
 		Name: "validate", Usage: "check a configuration without changing anything", ArgsUsage: "PATH",
-		Flags:  []cli.Flag{jsonFlag(), configIDFlag()},
+		Flags: []cli.Flag{jsonFlag(), configIDFlag(),
+			&cli.BoolFlag{Name: "live", Usage: "ask this host, too, whether it can do it: interfaces, addresses, IPVS, schedulers, tunnels, Consul", EnvVars: []string{"EDGEKEEPER_LIVE"}},
+		},
 		Before: arguments(1, 1),
 		Action: func(c *cli.Context) error {
 			path := c.Args().First()
-			cfg, differences, err := load(path, c.String("config-id"))
+			var host config.Host
+			if c.Bool("live") {
+				host = live.Host{Context: c.Context}
+			}
+			cfg, differences, err := loadOn(path, c.String("config-id"), host)
 			for _, d := range differences {
 				if !c.Bool("json") {
 					fmt.Fprintln(c.App.ErrWriter, d)

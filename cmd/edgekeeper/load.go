@@ -27,9 +27,13 @@ func isKeepalived(path string) bool { return strings.HasSuffix(path, ".conf") }
 
 // load reads a configuration: HCL, or a keepalived.conf, whose differences it
 // returns too. The mistakes of either are a config.Error.
-func load(path, id string) (*config.Config, []migrate.Finding, error) {
+func load(path, id string) (*config.Config, []migrate.Finding, error) { return loadOn(path, id, nil) }
+
+// loadOn is load, which also asks the host whether it can do what is configured;
+// nil asks nobody.
+func loadOn(path, id string, host config.Host) (*config.Config, []migrate.Finding, error) {
 	if !isKeepalived(path) {
-		cfg, err := config.Load(path, os.Getenv)
+		cfg, err := config.LoadOn(path, os.Getenv, host)
 		return cfg, nil, err
 	}
 	doc, findings, err := translate(path, id)
@@ -46,7 +50,7 @@ func load(path, id string) (*config.Config, []migrate.Finding, error) {
 			differences = append(differences, f)
 		}
 	}
-	cfg, err := config.Check(doc.Body(), os.Getenv)
+	cfg, err := config.CheckOn(doc.Body(), os.Getenv, host)
 	var more config.Error
 	if errors.As(err, &more) {
 		return nil, differences, append(mistakes, more...)

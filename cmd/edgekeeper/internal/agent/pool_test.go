@@ -156,3 +156,34 @@ func TestActiveOnMaster(t *testing.T) {
 		})
 	}
 }
+
+// A scheduler that the kernel lacks costs its own virtual server only, and is
+// served as soon as the module is there.
+func TestSchedulerOfAMissingModule(t *testing.T) {
+	s := newSite(t)
+	s.kernel.Schedulers = []string{"wrr"}
+	s.config("release", `real_server "10.0.0.1" {}
+}
+virtual_server "hashed" {
+  address   = "127.0.0.1:81"
+  scheduler = "mh"
+  forward   = "nat"
+  real_server "10.0.0.2" {}`)
+	s.start()
+	s.table("10.0.0.1:1")
+	const want = "the kernel has no scheduler mh, and its module ip_vs_mh could not be loaded"
+	s.until("the reason is shown", func() bool {
+		p := s.snapshot().Pools
+		return len(p) == 2 && p[0].Error == "" && strings.HasPrefix(p[1].Error, want)
+	})
+	if err := s.client().Put(t.Context(), "weight/web/10.0.0.1", "3"); err != nil {
+		t.Fatal(err)
+	}
+	s.table("10.0.0.1:3") // the rest of the table goes on
+	if err := s.client().Put(t.Context(), "scheduler/hashed", "wrr"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("another scheduler helps", func() bool {
+		return s.snapshot().Pools[1].Error == "" && strings.Contains(s.kernel.Dump(), "10.0.0.2:81")
+	})
+}

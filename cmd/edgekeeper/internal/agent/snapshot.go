@@ -53,6 +53,7 @@ func (a *agent) snapshot() control.Snapshot {
 		if w := a.loops(d, local); w != "" {
 			p.Warnings = append(slices.Clone(p.Warnings), w)
 		}
+		p.Error = poolError(d.Want.Pool.Service.Key, table.Errors)
 		s.Pools = append(s.Pools, p)
 	}
 	s.IPVS = ipvsStatus(table, a.kernel)

@@ -23,7 +23,9 @@ var ErrNoFiles = errors.New("no *.hcl file")
 //
 // Mistakes in the configuration are returned as an Error. Files that cannot be
 // read are ordinary errors of package os.
-func Load(path string, env func(string) string) (*Config, error) {
+func Load(path string, env func(string) string) (*Config, error) { return load(path, env, nil) }
+
+func load(path string, env func(string) string, live Host) (*Config, error) {
 	if env == nil {
 		env = func(string) string { return "" }
 	}
@@ -43,7 +45,7 @@ func Load(path string, env func(string) string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read host name: %w", err)
 	}
-	return parse(sources, env, host)
+	return parseOn(sources, env, host, live)
 }
 
 // files lists what path stands for, in the order of reading.
@@ -81,6 +83,10 @@ type source struct {
 
 // parse checks sources as one configuration. host is the host's name.
 func parse(sources []source, env func(string) string, host string) (*Config, error) {
+	return parseOn(sources, env, host, nil)
+}
+
+func parseOn(sources []source, env func(string) string, host string, live Host) (*Config, error) {
 	r := &report{}
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
 	for _, s := range sources {
@@ -96,12 +102,16 @@ func parse(sources []source, env func(string) string, host string) (*Config, err
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
-	return r.check(whole, start, env, host)
+	return r.check(whole, start, env, host, live)
 }
 
 // Check checks a configuration that was not read from HCL, as Load does. The
 // ranges of body say where each thing was written; it is changed by nothing.
 func Check(body *hclsyntax.Body, env func(string) string) (*Config, error) {
+	return check(body, env, nil)
+}
+
+func check(body *hclsyntax.Body, env func(string) string, live Host) (*Config, error) {
 	if env == nil {
 		env = func(string) string { return "" }
 	}
@@ -109,11 +119,11 @@ func Check(body *hclsyntax.Body, env func(string) string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read host name: %w", err)
 	}
-	return (&report{}).check(body, body.SrcRange, env, host)
+	return (&report{}).check(body, body.SrcRange, env, host, live)
 }
 
 // check makes values of a body that was parsed whole. start is its beginning.
-func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) string, host string) (*Config, error) {
+func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) string, host string, live Host) (*Config, error) {
 	rootBlock := open(r, root, labels{}, start, body)
 	if r.partial {
 		// Half of a configuration would only be told that it lacks the other.
@@ -121,6 +131,9 @@ func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) s
 	}
 	c := &checker{env: env, host: host, root: rootBlock}
 	cfg := c.config()
+	if live != nil && len(r.list) == 0 {
+		c.on(live, cfg)
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}

@@ -167,6 +167,7 @@ type Pool struct {
 	Stale       bool         `json:"stale,omitempty"`    // last-known-good from before the start
 	Servers     []PoolServer `json:"servers"`
 
+	Error    string            `json:"error,omitempty"`   // what the kernel refuses of it
 	Standby  string            `json:"standby,omitempty"` // why the virtual server is not in the kernel's table, and need not be
 	Answers  discovery.Instead `json:"answers"`           // pool; fallback or sorry_server while quorum is lost
 	Fallback *Fallback         `json:"fallback,omitempty"`

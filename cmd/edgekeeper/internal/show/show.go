@@ -92,6 +92,9 @@ func Notes(s control.Snapshot) []string {
 		case p.Hold != "":
 			add("pool %s is frozen by %s", p.Name, p.Hold)
 		}
+		if p.Error != "" {
+			add("pool %s: %s", p.Name, p.Error)
+		}
 		if p.Panic {
 			add("pool %s is in panic: too few healthy real servers, so all are used", p.Name)
 		}
@@ -244,7 +247,7 @@ func poolState(p control.Pool) string {
 	for _, flag := range []struct {
 		on   bool
 		word string
-	}{{p.Standby != "", "standby: " + p.Standby}, {p.Held != "", "HELD"}, {p.Hold != "", "frozen"}, {p.Panic, "PANIC"}, {p.QuorumLost, "quorum lost"}, {p.Stale, "stale"}} {
+	}{{p.Error != "", "ERROR"}, {p.Standby != "", "standby: " + p.Standby}, {p.Held != "", "HELD"}, {p.Hold != "", "frozen"}, {p.Panic, "PANIC"}, {p.QuorumLost, "quorum lost"}, {p.Stale, "stale"}} {
 		if flag.on {
 			words = append(words, flag.word)
 		}
