@@ -49,6 +49,8 @@ var rules = []rule{
 	{"vrrp/conflict", []string{"./discovery", "./lvs", "./cmd", "./vrrp/vip"}, "looking for other holders moves no address"},
 	{"vrrp/guardian", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "github.com/vishvananda", "github.com/mdlayher"}, "the guardian does what it was told, by nothing but the socket and the addresses"},
 	{"vrrp/track", []string{"./discovery", "./lvs", "./cmd", "./vrrp/instance", "./vrrp/socket", "./vrrp/vip"}, "a tracker says what it sees; it does not know who elects by it"},
+	{"internal/program", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "a program is run in one way, whoever wants its exit code"},
+	{"internal/numberfile", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "a number is read in one way, whoever lets it decide"},
 	{"vrrp/vip", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket"}, "addresses do not depend on the wire"},
 	{"cmd/edgekeeper/internal/config", []string{"./discovery/", "./lvs/", "./vrrp/", "./cmd/edgekeeper/internal/agent", "github.com/hashicorp/consul"}, "a configuration can be checked anywhere, without a kernel or Consul"},
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},

@@ -50,6 +50,10 @@ func (m *Maker) New(c discovery.Check) (Probe, error) {
 		return m.udp(c, spec)
 	case discovery.ICMP:
 		return m.icmp(c, spec)
+	case discovery.Exec:
+		return m.exec(c, spec)
+	case discovery.NumberFile:
+		return m.file(c, spec)
 	case discovery.Redis:
 		return m.redis(c, spec)
 	case discovery.Postgres:

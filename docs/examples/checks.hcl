@@ -123,3 +123,22 @@ virtual_server "game" {
     timeout  = "500ms"
   }
 }
+
+# Anything else: a program decides, and says the weight by its exit code; a
+# number that operators or a script write takes weight away.
+virtual_server "batch" {
+  address = "61.139.2.1:9000"
+  service "batch" {}
+
+  check "exec" {
+    command        = ["/usr/local/bin/queue-length"]
+    user           = "nobody"
+    environment    = ["QUEUE=orders"]
+    dynamic_weight = true
+    interval       = "10s"
+  }
+  check "file" {
+    file   = "/run/edgekeeper/less-weight-{address}"
+    weight = -1
+  }
+}

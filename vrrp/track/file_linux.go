@@ -5,17 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/edgekeeper/edgekeeper/internal/numberfile"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
@@ -123,38 +121,26 @@ func (f File) create() error {
 	return errors.Join(err, w.Close())
 }
 
-// maxFile is more than any number needs.
-const maxFile = 128
-
 // read tells what the file holds and returns whether that is nothing, which it
 // tells only when the caller says that it can be believed.
 func (f File) read(out *teller, believe bool) (empty bool) {
 	number := func(n int, reason string) {
 		out.tell(Verdict{Result: vrrp.TrackResult{State: vrrp.TrackUp, Numeric: true, Value: n}, Reason: reason})
 	}
-	text, err := readStart(f.Path)
+	n, err := numberfile.Read(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		number(f.Missing, fmt.Sprintf("the file does not exist, which counts as %d", f.Missing))
-		return false
-	case err != nil:
-		f.keep(out, err.Error())
-		return false
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	line = strings.TrimSpace(line)
-	if line == "" {
+	case errors.Is(err, numberfile.ErrEmpty):
 		if believe {
 			number(0, "the file is empty, which counts as 0")
 		}
 		return true
+	case err != nil:
+		f.keep(out, err.Error())
+	default:
+		number(n, fmt.Sprintf("the file holds %d", n))
 	}
-	n, err := strconv.Atoi(line)
-	if err != nil {
-		f.keep(out, fmt.Sprintf("the file holds %q, which is no number", line))
-		return false
-	}
-	number(n, fmt.Sprintf("the file holds %d", n))
 	return false
 }
 
@@ -167,23 +153,3 @@ func (f File) keep(out *teller, why string) {
 	v.Reason = fmt.Sprintf("%s; %d stands", why, v.Result.Value)
 	out.tell(v)
 }
-
-// readStart reads the beginning of a regular file: to read a pipe or a device
-// could take for ever.
-func readStart(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("read %s: %w", path, errNotRegular)
-	}
-	r, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxFile))
-	return string(b), errors.Join(err, r.Close())
-}
-
-var errNotRegular = errors.New("not a regular file")

@@ -12,6 +12,7 @@ import (
 var checkTypes = map[string]discovery.CheckType{
 	"tcp": discovery.TCP, "http": discovery.HTTP, "https": discovery.HTTP, "grpc": discovery.GRPC, "dns": discovery.DNS, "smtp": discovery.SMTP,
 	"udp": discovery.UDP, "icmp": discovery.ICMP, "redis": discovery.Redis, "postgres": discovery.Postgres, "mysql": discovery.MySQL,
+	"exec": discovery.Exec, "file": discovery.NumberFile,
 }
 
 func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
@@ -72,6 +73,10 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 		if spec.Helo = k.str("helo"); strings.ContainsAny(spec.Helo, " \t") {
 			k.addf(k.where("helo"), "helo: %q is no host name", spec.Helo)
 		}
+	case discovery.Exec:
+		c.execute(k, &spec.Exec)
+	case discovery.NumberFile:
+		c.numberFile(k, &spec.File)
 	case discovery.Redis, discovery.Postgres, discovery.MySQL:
 		c.login(k, &spec)
 	}

@@ -75,6 +75,14 @@ func TestCheckOptions(t *testing.T) {
 		redis("probe", "s3cret"), redis("", "pw"), redis("", "1111"),
 		of(discovery.Postgres, func(s *discovery.CheckSpec) { s.Login.User, s.Login.Database = "probe", "shop" }),
 		of(discovery.MySQL, func(s *discovery.CheckSpec) { s.Login.User = "edgekeeper" }),
+		of(discovery.Exec, func(s *discovery.CheckSpec) {
+			s.Exec = discovery.ExecSpec{
+				Command: discovery.MakeList([]string{"/usr/local/bin/load", "-v"}), User: "nobody", Env: discovery.MakeList([]string{"A=1", "B=2"}), Dynamic: true,
+			}
+		}),
+		of(discovery.NumberFile, func(s *discovery.CheckSpec) {
+			s.File = discovery.FileSpec{Path: "/run/weight-{address}", Missing: 1, Weight: -10}
+		}),
 	}
 	found := map[string][]discovery.CheckSpec{}
 	for _, s := range cfg.VirtualServers {

@@ -8,7 +8,7 @@ import (
 )
 
 // checkLabels are the types of check blocks.
-var checkLabels = []string{"tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql"}
+var checkLabels = []string{"tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec", "file"}
 
 // Which checks take an argument.
 var (
@@ -21,7 +21,10 @@ var (
 	onlyGRPC     = []string{"grpc"}
 	onlyDNS      = []string{"dns"}
 	onlySMTP     = []string{"smtp"}
-	onlyUser     = []string{"redis", "postgres", "mysql"}
+	onlyUser     = []string{"redis", "postgres", "mysql", "exec"}
+	onlyProgram  = []string{"exec"}
+	onlyFile     = []string{"file"}
+	onlyRemote   = butFor(checkLabels, "exec", "file")
 	onlyRedis    = []string{"redis"}
 	onlyPostgres = []string{"postgres"}
 )
@@ -35,7 +38,7 @@ var checkType = &blockType{
 	name: "check", label: "its type: " + strings.Join(checkKinds, "; "), labels: checkLabels,
 	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
 		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s. One of each kind is in [examples/checks.hcl](examples/checks.hcl).",
-	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs, checkProtocolArgs),
+	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs, checkProtocolArgs, checkLocalArgs),
 }
 
 // checkKinds say what the types do.
@@ -50,6 +53,8 @@ var checkKinds = []string{
 	"`redis` logs in where there is a password, and sends PING",
 	"`postgres` begins a session, as `pg_isready` does: a server that refuses the user is up, one that starts or is full is down",
 	"`mysql` logs in without a password: a server that refuses the user is up, one that is full or has blocked this host is down",
+	"`exec` runs a program of this host, which succeeds with exit code 0; one that cannot be run says nothing",
+	"`file` reads a number from the first line of a file of this host; while it holds none, the verdict stands",
 }
 
 // checkArgs are for every check.
@@ -62,9 +67,9 @@ var checkArgs = []argument{
 	{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
 	{name: "initial", kind: text, choices: []string{"up", "down"}, defText: "what the catalog says; a server that nobody vouches for waits", doc: "What a new real server is taken for until its first verdict. One that was known to be down, or that serves already, stays as it is."},
 	{name: "port", kind: number, def: "0", only: onlyPort, defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
-	{name: "address", kind: text, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
-	{name: "source_address", kind: text, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
-	{name: "mark", kind: number, def: "0", defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
+	{name: "address", kind: text, only: onlyRemote, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
+	{name: "source_address", kind: text, only: onlyRemote, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
+	{name: "mark", kind: number, def: "0", only: onlyRemote, defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
 }
 
 var checkTLSArgs = []argument{
@@ -106,9 +111,19 @@ var checkProtocolArgs = []argument{
 	{name: "answer", kind: text, only: onlyDNS, defText: "any", doc: "Regular expression (RE2) that a record of the answer must match; records read like `A 192.0.2.1` and `MX 10 mail.example.com.` here."},
 	{name: "dns_tcp", kind: boolean, def: "false", only: onlyDNS, doc: "Ask over TCP instead of UDP."},
 	{name: "helo", kind: text, def: "localhost", only: onlySMTP, doc: "Name to say in EHLO or HELO."},
-	{name: "user", kind: text, only: onlyUser, defText: "`edgekeeper`, for `redis` none", doc: "User to log in as. A `postgres` or `mysql` server need not know it."},
+	{name: "user", kind: text, only: onlyUser, defText: "`edgekeeper`; for `redis` none; for `exec` the director's", doc: "User to log in as; a `postgres` or `mysql` server need not know it. For `exec` who runs the program, `name` or `name:group`."},
 	{name: "database", kind: text, only: onlyPostgres, defText: "`user`", doc: "Database to ask for. It need not exist."},
 	{name: "password", kind: secret, only: onlyRedis, doc: "Password. Never shown."},
 	{name: "password_file", kind: text, only: onlyRedis, doc: "File that holds it, up to its last line end."},
 	{name: "password_env", kind: text, only: onlyRedis, doc: "Environment variable that holds it."},
+}
+
+// checkLocalArgs are for what is looked at on this host.
+var checkLocalArgs = []argument{
+	{name: "command", kind: texts, only: onlyProgram, doc: "The program, an absolute path, and its arguments. There is no shell in between. Needed. It is ended when `timeout` is over: TERM to its process group, KILL half a second later."},
+	{name: "environment", kind: texts, only: onlyProgram, doc: "`\"NAME=value\"`, beside PATH, HOME, LANG and TZ of the director and EDGEKEEPER_ADDRESS, EDGEKEEPER_PORT and EDGEKEEPER_TARGET of the real server."},
+	{name: "dynamic_weight", kind: boolean, def: "false", only: onlyProgram, doc: "Exit codes from 2 to 255 are successes with the weight code - 2 (keepalived's `misc_dynamic`). Of several such checks the smallest weight counts; a KV weight wins. Weight 0 is a failure."},
+	{name: "file", kind: text, only: onlyFile, doc: "The file, an absolute path; `{address}` and `{port}` in it are the real server's. Needed."},
+	{name: "missing", kind: number, def: "0", only: onlyFile, lo: -maxInt32, hi: maxInt32, doc: "The number while there is no file."},
+	{name: "weight", kind: number, def: "0", only: onlyFile, lo: -maxPort, hi: maxPort, doc: "Times the number is added to the real server's weight. 0: any number but 0 is a failure (keepalived's FILE_CHECK)."},
 }

@@ -252,6 +252,17 @@ virtual_server "dns" {
     database = "shop"
   }
   check "mysql" {}
+  check "exec" {
+    command        = ["/usr/local/bin/load", "-v"]
+    user           = "nobody"
+    environment    = ["A=1", "B=2"]
+    dynamic_weight = true
+  }
+  check "file" {
+    file    = "/run/weight-{address}"
+    missing = 1
+    weight  = -10
+  }
 }
 
 vrrp "owner" {
