@@ -215,6 +215,9 @@ func (r *runner) finish(res result) {
 		case !e.paced:
 			e.paced = true
 			e.due = res.start.Add(r.spread(e.check))
+			if e.due.Before(end) { // else all that do not answer would go on in step
+				e.due = e.due.Add(spec.Interval)
+			}
 		default:
 			e.due = res.start.Add(max(spec.Interval, shortest) + jitter(spec.Jitter))
 		}
