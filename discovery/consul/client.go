@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -191,5 +192,52 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else {
 		req.Header.Del("X-Consul-Token")
 	}
-	return t.base.RoundTrip(req)
+	resp, err := t.base.RoundTrip(req)
+	if err == nil {
+		resp.Body = &limited{ReadCloser: resp.Body, left: maxAnswer}
+		if req.Method == http.MethodGet && resp.StatusCode == http.StatusOK {
+			resp.Body = &something{ReadCloser: resp.Body, from: bufio.NewReader(resp.Body)}
+		}
+	}
+	return resp, err
+}
+
+// something is a body that fails where it is null. Consul never answers that,
+// and the client library takes it for no keys.
+type something struct {
+	io.ReadCloser
+	from   *bufio.Reader
+	looked bool
+}
+
+func (s *something) Read(p []byte) (int, error) {
+	if !s.looked {
+		s.looked = true
+		if start, _ := s.from.Peek(4); string(start) == "null" {
+			return 0, fmt.Errorf("%w: null", ErrMalformed)
+		}
+	}
+	return s.from.Read(p)
+}
+
+// maxAnswer is the longest answer that is read, in bytes. Ten thousand instances
+// with five checks each take a quarter of it.
+const maxAnswer = 64 << 20
+
+// errHuge ends an answer without an end, before it takes all memory.
+var errHuge = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+
+// limited is a body that fails where it is too long.
+type limited struct {
+	io.ReadCloser
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errHuge
+	}
+	n, err := l.ReadCloser.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	return n, err
 }

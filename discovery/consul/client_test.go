@@ -2,6 +2,7 @@ package consul
 
 import (
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -174,5 +175,27 @@ func TestBlockingQueryIsSentOnce(t *testing.T) {
 	_, _, err = client.Health().Service("web", "", false, &api.QueryOptions{WaitIndex: 5})
 	if err == nil || blocking.Load() != 1 {
 		t.Errorf("%d requests, error %v; want one request and an error", blocking.Load(), err)
+	}
+}
+
+// TestNullIsNoAnswer: the client library takes it for no keys.
+func TestNullIsNoAnswer(t *testing.T) {
+	stub, srv := serve(t, "tcp", "127.0.0.1:0")
+	srv.Start()
+	client, err := NewClient(ClientConfig{Address: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub.SetKey("edgekeeper/weight/web/web-1", "5")
+	if list, _, err := client.KV().List("edgekeeper/", nil); err != nil || len(list) != 1 {
+		t.Fatalf("%d keys, %v", len(list), err)
+	}
+	stub.SetFault(consulstub.Null)
+	if list, _, err := client.KV().List("edgekeeper/", nil); !errors.Is(err, ErrMalformed) {
+		t.Errorf("null is %d keys, %v", len(list), err)
+	}
+	stub.SetFault(consulstub.Huge)
+	if _, _, err := client.KV().List("edgekeeper/", nil); !errors.Is(err, errHuge) {
+		t.Errorf("an answer without an end: %v", err)
 	}
 }

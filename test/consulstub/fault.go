@@ -1,6 +1,7 @@
 package consulstub
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"time"
@@ -27,11 +28,13 @@ const (
 	Unblocked         // every query is answered at once, whatever its index
 	ZeroIndex         // the same, with index 0
 	Hang              // no answer at all
+	Huge              // 200 and an answer that is too long to be one (over a socket)
+	Rewound           // every answer has index 1, as if the data had begun anew, and is the old one
 )
 
 var faultNames = [...]string{
 	"none", "refused", "status 500", "status 403", "status 429", "no leader", "filtered", "anonymous", "garbage",
-	"null", "cut body", "stranger", "empty stream", "unblocked", "zero index", "hang",
+	"null", "cut body", "stranger", "empty stream", "unblocked", "zero index", "hang", "huge", "rewound",
 }
 
 // String gives a few words.
@@ -49,6 +52,8 @@ func reply(w http.ResponseWriter, fault Fault, body []byte, none bool, index uin
 	leader := "true"
 	switch fault {
 	case None, Unblocked, Hang:
+	case Rewound:
+		index = 1
 	case Refused:
 		panic(http.ErrAbortHandler)
 	case Status500:
@@ -95,8 +100,26 @@ func reply(w http.ResponseWriter, fault Fault, body []byte, none bool, index uin
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	if fault == Huge {
+		huge(w)
+		return
+	}
 	w.Write(body)
 	if fault == CutBody {
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// huge writes the beginning of a list and then nothing but space, for as long as
+// anybody reads it, at most 256 MiB.
+func huge(w http.ResponseWriter) {
+	space := bytes.Repeat([]byte(" "), 1<<20)
+	if _, err := w.Write([]byte("[")); err != nil {
+		return
+	}
+	for range 256 {
+		if _, err := w.Write(space); err != nil {
+			return
+		}
 	}
 }

@@ -115,6 +115,7 @@ func TestLastKnownGoodIsRefused(t *testing.T) {
 			"the last known good state is not used: read state"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s, address := knowing(t)
 			c.damage(s, address)
 			s.start()
