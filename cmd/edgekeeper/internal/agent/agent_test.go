@@ -47,7 +47,7 @@ func (k *kernel) Close() error                                          { return
 // site is a director under test: a folder, a fake kernel, and web servers that
 // are sockets of this process.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	kernel *kernel
 	hup    chan os.Signal
@@ -73,7 +73,7 @@ virtual_server "web" {
 `
 
 // newSite makes the folder; start runs a director in it.
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "catalog"), 0o755); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 // newConsul serves a stub, which takes requests and never answers while the
 // second result is set.
-func newConsul(t *testing.T) (stub *consulstub.Stub, silent *atomic.Bool, address string) {
+func newConsul(t testing.TB) (stub *consulstub.Stub, silent *atomic.Bool, address string) {
 	stub, silent = consulstub.New(), new(atomic.Bool)
 	stop := make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
