@@ -89,6 +89,9 @@ func (t *translator) assemble() node {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.files)) {
 		f := t.files[name]
+		if f.checked && !f.used {
+			continue
+		}
 		t.keep(&root, f.block, f.used, "track_file", name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.procs)) {

@@ -25,6 +25,9 @@ type checker struct {
 	// common are the arguments of all blocks; noPort says that they take none.
 	common []attr
 	noPort bool
+	// wholeLoop says that an attempt may take all of the interval, whatever the
+	// real server's connect_timeout.
+	wholeLoop bool
 }
 
 // defaultTimes are keepalived's, before the kind of a checker has its own.
@@ -258,6 +261,12 @@ func (t *translator) resolve(v *virtualServer, r *realServer) []*node {
 		times := c.times.over(r.times).over(v.times).over(c.deflt)
 		if c.deflt.retryDelay < 0 && times.retryDelay < 0 {
 			times.retryDelay = times.loop
+		}
+		if c.wholeLoop {
+			times.timeout = times.loop
+			if c.times.timeout > 0 {
+				times.timeout = c.times.timeout
+			}
 		}
 		interval := max(times.loop, 10*time.Millisecond)
 		timeout := max(times.timeout, time.Millisecond)

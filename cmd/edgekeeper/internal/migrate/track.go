@@ -22,6 +22,7 @@ type trackFile struct {
 	weight   int
 	reverse  bool
 	used     bool
+	checked  bool // by a FILE_CHECK
 	original string
 }
 

@@ -100,6 +100,43 @@ virtual_server "10.3.0.1:80" {
   real_server "10.3.1.6:80" {
     weight = 1
   }
+  check "exec" {
+    interval       = "10s"
+    timeout        = "5s"
+    retries        = 0
+    retry_delay    = "1s"
+    initial        = "up"
+    command        = ["/bin/sh", "-c", "exec '/usr/local/bin/check' '--host' \"$EDGEKEEPER_ADDRESS\" 'a word'"]
+    dynamic_weight = true
+    user           = "root"
+  }
+}
+
+virtual_server "10.3.0.1:82" {
+  address    = "10.3.0.1:82"
+  protocol   = "tcp"
+  scheduler  = "wrr"
+  forward    = "nat"
+  on_failure = "remove"
+  # as keepalived, which removes at once and as many as fail
+  drain_timeout = "0s"
+  max_removal   = 1
+
+  real_server "10.3.1.6:82" {
+    weight = 1
+  }
+  real_server "10.3.1.7:82" {
+    weight = 1
+  }
+  check "exec" {
+    interval    = "60s"
+    timeout     = "60s"
+    retries     = 0
+    retry_delay = "1s"
+    initial     = "up"
+    command     = ["/bin/sh", "-c", "exec '/usr/local/bin/check' \"$EDGEKEEPER_ADDRESS\" 'x'"]
+    user        = "root"
+  }
 }
 
 virtual_server "10.3.0.1:81" {
@@ -114,6 +151,15 @@ virtual_server "10.3.0.1:81" {
 
   real_server "10.3.1.6:81" {
     weight = 1
+  }
+  check "file" {
+    interval    = "1s"
+    timeout     = "1s"
+    retries     = 0
+    retry_delay = "0s"
+    initial     = "up"
+    file        = "/run/load"
+    weight      = 3
   }
 }
 

@@ -143,6 +143,14 @@ virtual_server "[2001:db8:2::1]:443-udp" {
   real_server "[2001:db8:2::10]:443" {
     weight = 1
   }
+  check "exec" {
+    interval    = "60s"
+    timeout     = "60s"
+    retries     = 0
+    retry_delay = "1s"
+    initial     = "up"
+    command     = ["/usr/local/bin/check", "1", "2"]
+  }
 }
 
 virtual_server "fwmark-7" {
