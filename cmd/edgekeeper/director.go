@@ -23,10 +23,18 @@ func directorCommand() *cli.Command {
 	return &cli.Command{
 		Name: "director", Usage: "run the director agent: VRRP, IPVS pools, checks",
 		Description: "Runs in the foreground and logs to stderr. SIGTERM and SIGINT hand over and stop; SIGHUP reads the configuration again.",
-		Flags:       []cli.Flag{configFlag(), configIDFlag()},
+		Flags:       []cli.Flag{configFlag(), configIDFlag(), socketFlag(), stateFlag()},
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
-			path, id := c.String("config"), c.String("config-id")
+			path := c.String("config")
+			load := func(path, id string) (*config.Config, []migrate.Finding, error) {
+				cfg, differences, err := load(path, id)
+				if err == nil {
+					override(c, cfg)
+				}
+				return cfg, differences, err
+			}
+			id := c.String("config-id")
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
@@ -54,6 +62,17 @@ func directorCommand() *cli.Command {
 				Log:      log,
 			})
 		},
+	}
+}
+
+// override lets flags win over the configuration: a keepalived.conf has no word
+// for these.
+func override(c *cli.Context, cfg *config.Config) {
+	if c.IsSet("socket") {
+		cfg.Control.Socket = c.String("socket")
+	}
+	if c.IsSet("state-dir") {
+		cfg.StateDir = c.String("state-dir")
 	}
 }
 
