@@ -105,10 +105,20 @@ func (t *translator) mails() {
 		t.differ(t.first, "notification_email without smtp_server: no mail is sent, as with keepalived")
 		return
 	}
+	for i, to := range m.to {
+		if !strings.Contains(to, "@") {
+			m.to[i] = to + "@localhost"
+			t.once(m.at, "local mail", "notification_email %s is no whole address; it is %s", to, m.to[i])
+		}
+	}
 	from := m.from
 	if from == "" {
 		from = "edgekeeper@localhost"
 		t.differ(m.at, "without notification_email_from mails are from %s", from)
+	}
+	if !strings.Contains(from, "@") {
+		from += "@localhost"
+		t.once(m.at, "local sender", "notification_email_from %s is no whole address; it is %s", m.from, from)
 	}
 	if _, err := mail.ParseAddress(from); err != nil {
 		t.errorf(t.global.set["notification_email_from"], "notification_email_from: %q is no mail address", from)
