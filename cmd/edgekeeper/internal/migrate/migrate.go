@@ -9,8 +9,9 @@
 //     says what is done instead. Nothing is left out in silence.
 //   - A word that keepalived does not know, a value that it would not take and
 //     text that does not parse are Errors. The rest is translated all the same.
-//   - The translation of a file without Errors is a configuration that package
-//     config accepts.
+//   - What is wrong with a value that keepalived would take as well, such as the
+//     name of an interface, is left to package config, which refuses it at the
+//     place in the keepalived.conf (Document.Body).
 //
 // Translate is a function of the files and options that it is given: it neither
 // asks the kernel which interfaces there are, nor looks for scripts.
