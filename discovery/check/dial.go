@@ -20,25 +20,37 @@ var plain = net.Dialer{KeepAlive: -1}
 // way is how a check reaches its target.
 type way struct {
 	dialer *net.Dialer
-	source netip.AddrPort
-	target netip.AddrPort
+	source netip.Addr // zero: the kernel's choice
+	target string
 }
 
 func wayTo(c discovery.Check, spec discovery.CheckSpec) way {
-	w := way{dialer: &plain, target: c.Target}
-	if spec.Source.IsValid() {
-		w.source = netip.AddrPortFrom(spec.Source, 0)
+	w := way{dialer: &plain, source: spec.Source, target: c.Target.String()}
+	if spec.Mark == 0 && !spec.Source.IsValid() {
+		return w
 	}
-	if mark := spec.Mark; mark != 0 {
-		w.dialer = &net.Dialer{KeepAlive: -1, Control: func(_, _ string, raw syscall.RawConn) error {
-			var err error
-			if cerr := raw.Control(func(fd uintptr) { err = setMark(int(fd), mark) }); cerr != nil {
-				return cerr
-			}
-			return err
-		}}
-	}
+	mark := spec.Mark
+	w.dialer = &net.Dialer{KeepAlive: -1, Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if cerr := raw.Control(func(fd uintptr) { err = prepareDial(int(fd), mark) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}}
 	return w
+}
+
+// prepareDial sets what must be set before a socket is bound and connected. A
+// socket that is bound to an address alone gets a port that no other one has,
+// also not to another target, so that ports run out at 28,000 connections that
+// wait out their minute (TIME_WAIT); the option leaves the port to connect(2),
+// which shares them among targets (IP_BIND_ADDRESS_NO_PORT, ip(7)).
+func prepareDial(fd int, mark uint32) error {
+	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // only makes it cheaper
+	if mark == 0 {
+		return nil
+	}
+	return setMark(fd, mark)
 }
 
 // setMark marks the packets of a socket (SO_MARK, socket(7)).
@@ -52,35 +64,40 @@ func setMark(fd int, mark uint32) error {
 // tcp connects. The connection's deadline is that of ctx, and reads and writes
 // end at once when ctx is cancelled, until stop is called.
 func (w way) tcp(ctx context.Context) (conn net.Conn, stop func() bool, err error) {
-	c, err := w.dialer.DialTCP(ctx, "tcp", w.source, w.target)
-	if err != nil {
-		return nil, nil, w.blame(err)
-	}
-	stop, err = bound(ctx, c)
-	if err != nil {
-		return nil, nil, err
-	}
-	return c, stop, nil
+	return w.dial(ctx, "tcp")
 }
 
 // udp makes a socket that takes datagrams of the target only, and hears of ICMP
 // errors; deadlines as in tcp.
 func (w way) udp(ctx context.Context) (conn net.Conn, stop func() bool, err error) {
-	c, err := w.dialer.DialUDP(ctx, "udp", w.source, w.target)
+	return w.dial(ctx, "udp")
+}
+
+// dial leaves the socket unbound where no source is asked for: DialTCP and
+// DialUDP of net.Dialer would bind it to any address, and so to a port.
+func (w way) dial(ctx context.Context, network string) (conn net.Conn, stop func() bool, err error) {
+	d := *w.dialer
+	if w.source.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: w.source.AsSlice()}
+		if network == "udp" {
+			d.LocalAddr = &net.UDPAddr{IP: w.source.AsSlice()}
+		}
+	}
+	conn, err = d.DialContext(ctx, network, w.target)
 	if err != nil {
 		return nil, nil, w.blame(err)
 	}
-	stop, err = bound(ctx, c)
+	stop, err = bound(ctx, conn)
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, stop, nil
+	return conn, stop, nil
 }
 
 // blame says of an address that is not on this host which one it is.
 func (w way) blame(err error) error {
 	if w.source.IsValid() && isErrno(err, syscall.EADDRNOTAVAIL) {
-		return &localError{fmt.Sprintf("source address %s", w.source.Addr()), syscall.EADDRNOTAVAIL}
+		return &localError{fmt.Sprintf("source address %s", w.source), syscall.EADDRNOTAVAIL}
 	}
 	return err
 }

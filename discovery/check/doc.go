@@ -34,6 +34,7 @@
 // reset (linger 0) would spare TIME_WAIT entries on this host, but servers log
 // and count resets. 20,000 TCP checks every 6 s leave about 200,000 entries
 // (net.ipv4.tcp_max_tw_buckets bounds them); no port runs out, because entries
-// of different targets share local ports. HTTP requests say Connection: close,
+// of different targets share local ports, which only sockets do that were not
+// bound to a port (see way). HTTP requests say Connection: close,
 // which leaves the entry on the server.
 package check

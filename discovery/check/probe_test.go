@@ -174,6 +174,43 @@ func TestWay(t *testing.T) {
 	<-from
 }
 
+// TestPortsAreShared: a port serves connections to several targets, with and
+// without a source address; else they run out.
+func TestPortsAreShared(t *testing.T) {
+	for _, source := range []netip.Addr{{}, netip.MustParseAddr("127.0.0.1")} {
+		targets := [2]netip.AddrPort{listen(t, func(c net.Conn) { io.Copy(io.Discard, c) }), listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })}
+		var used [2]map[string]bool
+		for i, target := range targets {
+			used[i] = map[string]bool{}
+			spec := discovery.CheckSpec{Type: discovery.TCP, Source: source}
+			for range 500 {
+				conn, stop, err := wayTo(spec.For(target), spec).tcp(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+				used[i][port] = true
+				conn.(*net.TCPConn).SetLinger(0)
+				stop()
+				if i == 0 { // held, so that its port is taken
+					defer conn.Close()
+				} else {
+					conn.Close()
+				}
+			}
+		}
+		shared := 0
+		for port := range used[1] {
+			if used[0][port] {
+				shared++
+			}
+		}
+		if shared == 0 {
+			t.Errorf("source %v: none of %d ports to one target is used to another", source, len(used[1]))
+		}
+	}
+}
+
 func TestMark(t *testing.T) {
 	target := listen(t, func(net.Conn) {})
 	spec := discovery.CheckSpec{Type: discovery.TCP, Timeout: 5 * time.Second, Mark: 7}
