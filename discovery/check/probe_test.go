@@ -3,6 +3,7 @@ package check
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,39 +176,56 @@ func TestWay(t *testing.T) {
 	<-from
 }
 
-// TestPortsAreShared: a port serves connections to several targets, with and
-// without a source address; else they run out.
+// TestPortsAreShared: a port serves connections to many targets, with and
+// without a source address; else they run out. The kernel is given few ports
+// (IP_LOCAL_PORT_RANGE, Linux 6.3).
 func TestPortsAreShared(t *testing.T) {
+	const low, high, targets = 45000, 45015, 64
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
 	for _, source := range []netip.Addr{{}, netip.MustParseAddr("127.0.0.1")} {
-		targets := [2]netip.AddrPort{listen(t, func(c net.Conn) { io.Copy(io.Discard, c) }), listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })}
-		var used [2]map[string]bool
-		for i, target := range targets {
-			used[i] = map[string]bool{}
+		var listeners []net.Listener
+		for i := range targets {
+			addr := netip.AddrFrom4([4]byte{127, 0, 2, byte(i)})
+			l, err := net.Listen("tcp", netip.AddrPortFrom(addr, port).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			listeners = append(listeners, l)
 			spec := discovery.CheckSpec{Type: discovery.TCP, Source: source}
-			for range 500 {
-				conn, stop, err := wayTo(spec.For(target), spec).tcp(t.Context())
-				if err != nil {
-					t.Fatal(err)
+			w := wayTo(spec.For(netip.AddrPortFrom(addr, port)), spec)
+			before := w.dialer.Control
+			w.dialer = &net.Dialer{KeepAlive: -1, Control: func(network, address string, raw syscall.RawConn) error {
+				if before != nil {
+					if err := before(network, address, raw); err != nil {
+						return err
+					}
 				}
-				_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
-				used[i][port] = true
-				conn.(*net.TCPConn).SetLinger(0)
-				stop()
-				if i == 0 { // held, so that its port is taken
-					defer conn.Close()
-				} else {
-					conn.Close()
+				var err error
+				if cerr := raw.Control(func(fd uintptr) {
+					err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, high<<16|low)
+				}); cerr != nil {
+					return cerr
 				}
+				return err
+			}}
+			conn, stop, err := w.tcp(t.Context())
+			if errors.Is(err, unix.ENOPROTOOPT) {
+				t.Skip("the kernel is older than Linux 6.3")
 			}
-		}
-		shared := 0
-		for port := range used[1] {
-			if used[0][port] {
-				shared++
+			if err != nil {
+				t.Fatalf("source %v, connection %d: %v", source, i, err)
 			}
+			defer conn.Close()
+			stop()
+			conn.(*net.TCPConn).SetLinger(0)
 		}
-		if shared == 0 {
-			t.Errorf("source %v: none of %d ports to one target is used to another", source, len(used[1]))
+		for _, l := range listeners {
+			l.Close()
 		}
 	}
 }
