@@ -46,7 +46,11 @@ func Lock(dir string, role Role) (unlock func() error, err error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return f.Close, nil
+	return func() error {
+		// A child between fork and exec has a copy of the file, and with it the lock,
+		// until it has called exec; closing ours would leave it with that one.
+		return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
+	}, nil
 }
 
 // Read reads a JSON file of the folder into v; one that does not exist leaves v
