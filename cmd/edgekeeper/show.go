@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -136,6 +137,7 @@ func connectionsCommand() *cli.Command {
 			&cli.StringFlag{Name: "client", Usage: "only connections of this client address", EnvVars: []string{"EDGEKEEPER_CLIENT"}},
 			&cli.StringFlag{Name: "virtual", Usage: "only connections to this virtual server (name, address or address:port)", EnvVars: []string{"EDGEKEEPER_VIRTUAL"}},
 			&cli.StringFlag{Name: "server", Usage: "only connections to this real server (address or address:port)", EnvVars: []string{"EDGEKEEPER_SERVER"}},
+			&cli.DurationFlag{Name: "watch", Usage: "show them again after this time, such as 2s, until interrupted", EnvVars: []string{"EDGEKEEPER_WATCH"}},
 			&cli.StringFlag{Name: "state", Usage: "only connections in this state, such as ESTABLISHED", EnvVars: []string{"EDGEKEEPER_STATE"}},
 		},
 		Before: noArguments,
@@ -151,11 +153,16 @@ func connectionsCommand() *cli.Command {
 			if filter.Dest, filter.DestPort, err = address(c, "server"); err != nil {
 				return err
 			}
-			list, err := client(c).Connections(c.Context, filter)
-			if err != nil {
-				return err
+			if c.Duration("watch") < 0 {
+				return fmt.Errorf("-watch %s: must not be negative", c.Duration("watch"))
 			}
-			return output(c, list, show.Connections)
+			return repeat(c.Context, c.Duration("watch"), func(ctx context.Context) error {
+				list, err := client(c).Connections(ctx, filter)
+				if err != nil {
+					return err
+				}
+				return output(c, list, show.Connections)
+			})
 		},
 	}
 }

@@ -115,7 +115,7 @@ func poolServer(srv discovery.ServerStatus, service lvs.Key, have lvs.Observed) 
 		n := have.Dests[lvs.DestID{Key: service, Addr: srv.Addr}]
 		out.Kernel = &control.KernelDest{
 			Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
-			Connections: n.Connections, InBytes: n.InBytes, OutBytes: n.OutBytes,
+			Connections: n.Connections, InPackets: n.InPackets, OutPackets: n.OutPackets, InBytes: n.InBytes, OutBytes: n.OutBytes,
 		}
 	}
 	return out

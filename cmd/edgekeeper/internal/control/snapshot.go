@@ -192,6 +192,8 @@ type KernelDest struct {
 	Active      uint32 `json:"active"`
 	Inactive    uint32 `json:"inactive"`
 	Connections uint64 `json:"connections"`
+	InPackets   uint64 `json:"in_packets"`
+	OutPackets  uint64 `json:"out_packets"`
 	InBytes     uint64 `json:"in_bytes"`
 	OutBytes    uint64 `json:"out_bytes"`
 }

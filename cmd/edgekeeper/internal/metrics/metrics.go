@@ -148,6 +148,8 @@ func (e emitter) pool(p control.Pool) {
 			e.gauge(active, float64(k.Active), l...)
 			e.gauge(inactive, float64(k.Inactive), l...)
 			e.counter(connections, k.Connections, l...)
+			e.counter(inPackets, k.InPackets, l...)
+			e.counter(outPackets, k.OutPackets, l...)
 			e.counter(inBytes, k.InBytes, l...)
 			e.counter(outBytes, k.OutBytes, l...)
 		}

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// repeat calls show, and again after each pause until ctx ends, which is no
+// error. Without a pause it calls show once.
+func repeat(ctx context.Context, pause time.Duration, show func(context.Context) error) error {
+	for {
+		if err := show(ctx); err != nil {
+			if pause > 0 && ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if pause <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
