@@ -240,6 +240,11 @@ job "edgekeeper-director" {
         args    = ["status"]
       }
 
+      action "plan" {
+        command = var.binary
+        args    = ["plan", "-config", "local/director.hcl"]
+      }
+
       action "handover" {
         command = var.binary
         args    = ["handover"]
