@@ -9,14 +9,12 @@ import (
 // error. Without a pause it calls show once.
 func repeat(ctx context.Context, pause time.Duration, show func(context.Context) error) error {
 	for {
-		if err := show(ctx); err != nil {
-			if pause > 0 && ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		if pause <= 0 {
+		err := show(ctx)
+		switch {
+		case pause > 0 && ctx.Err() != nil:
 			return nil
+		case err != nil || pause <= 0:
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -48,7 +48,7 @@ func datagrams(t *testing.T, network, addr string, f func([]byte) []string) neti
 func TestUDP(t *testing.T) {
 	echo := func(b []byte) []string { return []string{string(b)} }
 	silence := func([]byte) []string { return nil }
-	closed := datagrams(t, "udp", "127.0.0.1:0", silence)
+	var closed netip.AddrPort
 	{
 		c, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {

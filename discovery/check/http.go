@@ -121,7 +121,7 @@ func (x *httpExchange) overHTTP1(conn net.Conn) error {
 			break
 		}
 	}
-	defer resp.Body.Close() //nolint:errcheck // the connection is closed anyway
+	defer resp.Body.Close()
 	return x.judge(resp)
 }
 
@@ -192,7 +192,7 @@ func overHTTP2(ctx context.Context, conn net.Conn, req *http.Request, judge func
 	if err != nil {
 		return fmt.Errorf("http/2: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to read
+	defer resp.Body.Close()
 	return judge(resp)
 }
 

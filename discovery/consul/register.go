@@ -119,13 +119,14 @@ func (r *Registrar) Run(ctx context.Context) error {
 	retry := newBackoff(backoffMin, backoffMax)
 	for {
 		pause := r.cfg.TTL / 3
-		if err := r.round(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		err := r.round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
 			// Never longer than a round: a late renewal is a critical check.
 			pause = min(pause, retry.NextBackOff())
-		} else {
+		default:
 			retry.Reset()
 		}
 		t := time.NewTimer(pause)

@@ -51,7 +51,7 @@ func reply(w http.ResponseWriter, fault Fault, body []byte, none bool, index uin
 	h.Set("Content-Type", "application/json")
 	leader := "true"
 	switch fault {
-	case None, Unblocked, Hang:
+	case None, Unblocked, Hang, Huge:
 	case Rewound:
 		index = 1
 	case Refused:

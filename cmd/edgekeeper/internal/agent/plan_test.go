@@ -53,9 +53,9 @@ func TestPlan(t *testing.T) {
 	s.hup <- syscall.SIGHUP
 	s.table("10.0.0.2:5")
 
-	s.write("director.hcl", strings.Replace(`router_id = "other"
+	s.write("director.hcl", strings.ReplaceAll(`router_id = "other"
 state_dir = "DIR/state"
-control { socket = "DIR/sock" }`, "DIR", s.dir, -1))
+control { socket = "DIR/sock" }`, "DIR", s.dir))
 	if p, err = s.client().Plan(t.Context(), path, ""); err != nil || !strings.Contains(p.Refused, "router_id") || !strings.Contains(planned(p), "remove ipvs") {
 		t.Errorf("%v, refused %q, planned:\n%s", err, p.Refused, planned(p))
 	}

@@ -79,6 +79,7 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 		c.numberFile(k, &spec.File)
 	case discovery.Redis, discovery.Postgres, discovery.MySQL:
 		c.login(k, &spec)
+	case discovery.ICMP: // has nothing of its own
 	}
 	c.checkTLS(k, &spec)
 	return spec

@@ -59,5 +59,6 @@ func (c *checker) login(k *block, spec *discovery.CheckSpec) {
 		if s, ok := k.secretOf("password", c.env); ok {
 			l.Password = discovery.MakePassword(s.Reveal())
 		}
+	default: // nobody logs in
 	}
 }

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -190,7 +191,7 @@ func TestEscaped(t *testing.T) {
 	}
 	for _, c := range cases {
 		got, err := Escaped(c.in)
-		if !slices.Equal(got, c.want) || err != c.err {
+		if !slices.Equal(got, c.want) || !errors.Is(err, c.err) {
 			t.Errorf("Escaped(%q) = %q, %v, want %q, %v", c.in, got, err, c.want, c.err)
 		}
 	}

@@ -48,8 +48,7 @@ type globals struct {
 	noAnswer   tri    // vrrp_lower_prio_no_advert
 	plainSum   tri    // v3_checksum_as_v2
 	strict     tri
-	priorities tri // vrrp_notify_priority_changes
-	startDelay bool
+	priorities tri            // vrrp_notify_priority_changes
 	instance   map[string]any // defaults of arguments of vrrp blocks
 	set        map[string]position
 	daemon     *statement // lvs_sync_daemon

@@ -114,17 +114,16 @@ type translator struct {
 	pace    map[string]pace    // of interfaces
 	groups  map[string][]entry // virtual_server_group
 
-	trackers                        []*node
-	instances                       []*instance
-	syncGroups, servers, targets    []*node
-	ipvs                            *node
-	addresses                       map[string]keepalived.Position // of all instances
-	routes, rules                   map[string]keepalived.Position
-	names                           map[string]bool // of virtual servers
-	mailVRRP, mailGroups, mailServs []string
-	serverMail, serverQuiet         bool // of some real servers mails are sent, of some not
-	procWeights                     map[string]procUse
-	procsUsed                       map[string]bool
+	instances                    []*instance
+	syncGroups, servers, targets []*node
+	ipvs                         *node
+	addresses                    map[string]keepalived.Position // of all instances
+	routes, rules                map[string]keepalived.Position
+	names                        map[string]bool // of virtual servers
+	mailVRRP, mailGroups         []string
+	serverMail, serverQuiet      bool // of some real servers mails are sent, of some not
+	procWeights                  map[string]procUse
+	procsUsed                    map[string]bool
 }
 
 func newTranslator() *translator {
