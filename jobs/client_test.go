@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/nomad/api"
+
 	"github.com/edgekeeper/edgekeeper/test/binaries"
 )
 
@@ -59,6 +61,7 @@ func TestNomad(t *testing.T) {
 	}
 	t.Run("what is submitted is what nomad job run submits", func(t *testing.T) { sameAsNomad(t, c, cfg.Address) })
 	t.Run("plan, run, status, stop", func(t *testing.T) { lifecycle(t, c) })
+	t.Run("a node that fits later", func(t *testing.T) { fitting(t, c) })
 	t.Run("a job that cannot run", func(t *testing.T) { failing(t, c) })
 }
 
@@ -169,6 +172,27 @@ func lifecycle(t *testing.T, c *Client) {
 	}
 	if err := c.Stop(ctx, "sleeper", true, false); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("second stop: %v", err)
+	}
+}
+
+// fitting: a job is submitted at once after the node was told what it is.
+func fitting(t *testing.T, c *Client) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	nodes, _, err := c.nomad.Nodes().List(nil)
+	if err != nil || len(nodes) != 1 {
+		t.Fatalf("%v, %v", nodes, err)
+	}
+	wave := "late"
+	if _, err := c.nomad.Nodes().Meta().Apply(&api.NodeMetaApplyRequest{NodeID: nodes[0].ID, Meta: map[string]*string{"wave": &wave}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(sleeper, `type = "system"`, "type = \"system\"\n  constraint {\n    attribute = \"${meta.wave}\"\n    value     = \"late\"\n  }", 1)
+	if err := c.Run(ctx, parse(t, c, text), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(ctx, "sleeper", true, false); err != nil {
+		t.Error(err)
 	}
 }
 

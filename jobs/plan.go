@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -171,11 +170,13 @@ func (p *printer) objects(depth int, list []*api.ObjectDiff) {
 	}
 }
 
-// errPlacement is what Run says when a group finds no node.
-func errPlacement(failures map[string]string) error {
-	var errs []error
-	for _, group := range slices.Sorted(maps.Keys(failures)) {
-		errs = append(errs, fmt.Errorf("group %q finds no node: %s", group, failures[group]))
+// placementError says which groups find no node, and why.
+type placementError struct{ groups map[string]string }
+
+func (e *placementError) Error() string {
+	var out []string
+	for _, group := range slices.Sorted(maps.Keys(e.groups)) {
+		out = append(out, fmt.Sprintf("group %q finds no node: %s", group, e.groups[group]))
 	}
-	return errors.Join(errs...)
+	return strings.Join(out, "\n")
 }

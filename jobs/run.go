@@ -44,9 +44,12 @@ func (c *Client) register(ctx context.Context, j *Job) (version uint64, eval str
 // await waits until every allocation that is wanted runs in this version, and
 // the deployment, where Nomad makes one, has succeeded.
 func (c *Client) await(ctx context.Context, id string, version uint64, eval string) error {
-	last := ""
+	last, began := "", time.Now()
 	for {
 		done, state, err := c.look(ctx, id, version, eval)
+		if nowhere, ok := errors.AsType[*placementError](err); ok && time.Since(began) < settle {
+			state, err = nowhere.Error(), nil
+		}
 		if state != last && state != "" {
 			c.sayf("%s: %s", id, state)
 			last = state
@@ -75,7 +78,9 @@ func (c *Client) look(ctx context.Context, id string, version uint64, eval strin
 		case e.Status != "complete":
 			return false, "being evaluated", nil
 		case len(e.FailedTGAllocs) > 0:
-			return false, "", fmt.Errorf("job %s: %w", id, errPlacement(placement(e.FailedTGAllocs)))
+			if err := c.nowhere(ctx, id); err != nil {
+				return false, "", fmt.Errorf("job %s: %w", id, err)
+			}
 		}
 	}
 	list, _, err := c.nomad.Jobs().Allocations(id, false, read(ctx))
@@ -109,6 +114,30 @@ func (c *Client) look(ctx context.Context, id string, version uint64, eval strin
 		return false, "", fmt.Errorf("job %s: deployment %s: %s", id, d.Status, d.StatusDescription)
 	}
 	return false, state + ", deployment " + d.Status, nil
+}
+
+// settle is how long a group may find no node. What `nomad node meta apply` says
+// of a node takes up to ten seconds to reach the servers, which then evaluate the
+// job again.
+const settle = 20 * time.Second
+
+// nowhere returns a placementError when the newest evaluation of a job still
+// finds no node for some group.
+func (c *Client) nowhere(ctx context.Context, id string) error {
+	list, _, err := c.nomad.Jobs().Evaluations(id, read(ctx))
+	if err != nil {
+		return fmt.Errorf("list evaluations: %w", plain(err))
+	}
+	var newest *api.Evaluation
+	for _, e := range list {
+		if e.Status == "complete" && (newest == nil || e.CreateIndex > newest.CreateIndex) {
+			newest = e
+		}
+	}
+	if newest == nil || len(newest.FailedTGAllocs) == 0 {
+		return nil
+	}
+	return &placementError{placement(newest.FailedTGAllocs)}
 }
 
 // healthy is what the deployment says of an allocation; one that is in none is
