@@ -12,7 +12,7 @@ func repeat(ctx context.Context, pause time.Duration, show func(context.Context)
 		err := show(ctx)
 		switch {
 		case pause > 0 && ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // that is how watching ends
 		case err != nil || pause <= 0:
 			return err
 		}

@@ -122,7 +122,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		err := r.round(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // that is how Run ends
 		case err != nil:
 			// Never longer than a round: a late renewal is a critical check.
 			pause = min(pause, retry.NextBackOff())
