@@ -69,18 +69,23 @@ func (m *Machine) masterResigned(now time.Time, ev Received, zero resignation) {
 // backupTimeout takes over when the master-down timer has run out.
 //
 // When it ran out a while ago, we were late, and adverts may lie unread in the
-// socket: we listen for a quarter interval before we take over. When that was
+// socket: we listen before we take over, for 1/64 of an interval when we were as
+// late as that (a process that was stopped and goes on at this moment needs no
+// more to read them), for a quarter when we were later than that. When it was
 // longer than an interval ago, they may have been lost too, and a master may be
 // about to send: we listen for one more interval.
 func (m *Machine) backupTimeout(now time.Time) {
 	if !due(now, m.down) {
 		return
 	}
-	if late := now.Sub(m.down); late >= m.interval/4 && !m.graced {
+	if late := now.Sub(m.down); late >= m.interval/64 && !m.graced {
 		m.graced, m.wants = true, false
-		listen := m.interval / 4
-		if late >= m.interval {
+		listen := m.interval / 64
+		switch {
+		case late >= m.interval:
 			listen = m.interval
+		case late >= m.interval/4:
+			listen = m.interval / 4
 		}
 		m.down = now.Add(listen)
 		return

@@ -131,7 +131,7 @@
 // every second) becomes Backup before it does anything else, and elects again
 // by the normal rules. Together with the lease, which the kernel ends without
 // us, no stopped master keeps or comes back to addresses somebody else has. A
-// backup that finds itself later than a quarter interval listens for as long
-// before it takes over, and for an interval when it is later than that: adverts
-// may lie unread in the socket.
+// backup that finds itself later than 1/64 of an interval listens for as long
+// before it takes over, later than a quarter for a quarter, later than an
+// interval for an interval: adverts may lie unread in the socket.
 package vrrp

@@ -14,7 +14,9 @@ func TestLateBackupListens(t *testing.T) {
 		late, listens time.Duration
 	}{
 		{0, 0},
-		{249 * time.Millisecond, 0},
+		{15 * time.Millisecond, 0},
+		{16 * time.Millisecond, 15625 * time.Microsecond},
+		{249 * time.Millisecond, 15625 * time.Microsecond},
 		{250 * time.Millisecond, 250 * time.Millisecond},
 		{999 * time.Millisecond, 250 * time.Millisecond},
 		{time.Second, time.Second},
