@@ -89,6 +89,8 @@ func TestFailover(t *testing.T) {
 		r.w.check(down, "timeout", 1)
 		r.want(r.step(time.Second), "1:10 2:10")
 		r.w.check(down, "timeout", 2)
+		r.want(r.step(time.Second), "1:10 2:10") // held: nobody confirms the checks
+		r.w.catalog(in(crit, 1, 2)...)
 		r.want(r.step(time.Second), "1:0 2:0 3:10 4:10")
 	})
 	t.Run("nothing serves anywhere", func(t *testing.T) {

@@ -9,21 +9,23 @@ import (
 
 // guard limits how many real servers may stop serving on one source's word.
 //
-// When more than max_removal of the pool (at least two) would have gone within
-// removal_window, those that only one source wants gone are held: they stay as
-// they were. A removal that both sources agree on (the catalog says critical or
-// gone, and a native check says down), or that somebody ordered (maintenance, a
-// KV drain, a change of the configuration), is never held. A server written in
-// the configuration has one source only, so there is nobody to ask.
+// When more than max_removal of the pool, and at least two, would have gone
+// within removal_window, those that only one source wants gone are held: they
+// stay as they were. So both of two are held, and one alone never is. A removal
+// that both sources agree on (the catalog says critical or gone, and a native
+// check says down), or that somebody ordered (maintenance, a KV drain, a change
+// of the configuration), is never held. A server written in the configuration
+// has one source only, so there is nobody to ask.
+//
+// What began to serve after a removal takes its place: a deployment that
+// replaces a pool one by one is no mass removal, however fast it is.
 //
 // What is held stays held until the sources agree, the claim ends, or somebody
 // orders it: otherwise the pool would be eaten up one window at a time.
 func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*server, d *Decision) {
 	window := slices.Clone(before.Removals)
-	window = slices.DeleteFunc(window, func(r Removal) bool {
-		s := servers[r.Addr]
-		return now.Sub(r.At) >= spec.RemovalWindow || (s != nil && s.state == Serving)
-	})
+	window = slices.DeleteFunc(window, func(r Removal) bool { return now.Sub(r.At) >= spec.RemovalWindow })
+	lost := missing(window, now, before, servers)
 
 	served := 0
 	var going, alone []*server
@@ -45,8 +47,8 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 		}
 	}
 
-	allowed := max(2, int(spec.MaxRemoval*float64(served+len(window))))
-	tooMany := len(window)+len(going) > allowed
+	allowed := max(1, int(spec.MaxRemoval*float64(served+lost)))
+	tooMany := lost+len(going) > allowed
 	var held []*server
 	for _, s := range alone {
 		if tooMany || before.Servers[s.addr].Held {
@@ -55,6 +57,7 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 	}
 	for _, s := range going {
 		if !slices.Contains(held, s) {
+			window = slices.DeleteFunc(window, func(r Removal) bool { return r.Addr == s.addr })
 			window = append(window, Removal{Addr: s.addr, At: now})
 		}
 	}
@@ -70,6 +73,40 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 			len(held), served, allowed, spec.RemovalWindow)
 	}
 	d.Memory.Removals = window
+}
+
+// missing counts the removals of the window that nothing has made up for: neither
+// the real server itself, which is back, nor another that began to serve since.
+// Each of those makes up for one.
+func missing(window []Removal, now time.Time, before Memory, servers map[netip.AddrPort]*server) (n int) {
+	was := map[netip.AddrPort]bool{}
+	var gone []time.Time // in order, as the window is
+	for _, r := range window {
+		was[r.Addr] = true
+		past, s := before.Servers[r.Addr], servers[r.Addr]
+		if back := past.In && past.Weight > 0 || s != nil && s.state == Serving; !back {
+			gone = append(gone, r.At)
+		}
+	}
+	var began []time.Time
+	for addr, s := range servers {
+		if s.state != Serving || s.weight == 0 || was[addr] {
+			continue
+		}
+		since := now
+		if past := before.Servers[addr]; past.Live {
+			since = past.Since
+		}
+		began = append(began, since)
+	}
+	slices.SortFunc(began, time.Time.Compare)
+	for _, t := range began {
+		for len(gone) > 0 && !gone[0].After(t) {
+			gone, n = gone[1:], n+1
+		}
+		n = max(n-1, 0)
+	}
+	return n + len(gone)
 }
 
 // corroborated reports whether every source that could object agrees that the

@@ -9,7 +9,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
 
-// TestLargeAndSmallPools is the guard on a pool of fifty and on one of two.
+// TestLargeAndSmallPools is the guard on a pool of fifty and on pools of one to ten.
 func TestLargeAndSmallPools(t *testing.T) {
 	numbers := func(from, to int) (list []int) {
 		for n := from; n <= to; n++ {
@@ -88,11 +88,117 @@ func TestLargeAndSmallPools(t *testing.T) {
 			t.Errorf("held: %s", r.last.Held)
 		}
 	})
-	t.Run("both of two: no more than the guard always allows", func(t *testing.T) {
-		two := numbers(1, 2)
-		r := &run{t: t, spec: spec(), w: newWorld(instances(ok, two)...).check(up, "says", two...)}
-		r.want(r.step(0), table(two, 10))
+	two := numbers(1, 2)
+	pair := func(t *testing.T, servers ...int) *run {
+		r := &run{t: t, spec: spec(), w: newWorld(instances(ok, servers)...).check(up, "says", servers...)}
+		r.want(r.step(0), table(servers, 10))
+		return r
+	}
+	held := func(t *testing.T, r *run, want bool) {
+		t.Helper()
+		if (r.last.Held != "") != want {
+			t.Errorf("held = %q, want held: %v", r.last.Held, want)
+		}
+	}
+	t.Run("both of two deregistered while their checks succeed: held", func(t *testing.T) {
+		r := pair(t, two...)
+		r.w.catalog()
+		r.want(r.step(time.Second), table(two, 10))
+		held(t, r, true)
+		r.want(r.step(24*time.Hour), table(two, 10))
+		r.w.check(down, "refused", two...)
+		r.want(r.step(time.Second), "")
+		held(t, r, false)
+	})
+	t.Run("both of two critical while their checks succeed: held", func(t *testing.T) {
+		r := pair(t, two...)
+		r.w.catalog(instances(crit, two)...)
+		r.want(r.step(time.Second), table(two, 10))
+		held(t, r, true)
+		r.w.check(down, "refused", 1)
+		r.want(r.step(time.Second), "1:0 2:10")
+		r.w.catalog(instance(1, crit), instance(2, ok))
+		r.want(r.step(time.Second), "1:0 2:10")
+		held(t, r, false)
+	})
+	t.Run("both checks of two fail while the catalog calls them passing: held", func(t *testing.T) {
+		r := pair(t, two...)
+		r.w.check(down, "timeout", two...)
+		r.want(r.step(time.Second), table(two, 10))
+		held(t, r, true)
+	})
+	t.Run("both of two, and both sources say so: at once", func(t *testing.T) {
+		r := pair(t, two...)
+		r.w.catalog(instances(crit, two)...)
+		r.w.check(down, "refused", two...)
+		r.want(r.step(time.Second), "1:0 2:0")
+		held(t, r, false)
+	})
+	t.Run("one of two goes, the other within the window is held, after it goes", func(t *testing.T) {
+		r := pair(t, two...)
+		r.w.catalog(instance(2, ok))
+		r.want(r.step(time.Second), "2:10")
+		held(t, r, false)
+		r.w.catalog()
+		r.want(r.step(r.spec.RemovalWindow-time.Second), "2:10")
+		held(t, r, true)
+
+		r = pair(t, two...)
+		r.w.catalog(instance(2, ok))
+		r.want(r.step(time.Second), "2:10")
+		r.w.catalog()
+		r.want(r.step(r.spec.RemovalWindow), "")
+	})
+	t.Run("the only one goes: that is no mass", func(t *testing.T) {
+		r := pair(t, 1)
+		r.w.catalog(instance(1, crit))
+		r.want(r.step(time.Second), "1:0")
+		held(t, r, false)
+
+		r = pair(t, 1)
 		r.w.catalog()
 		r.want(r.step(time.Second), "")
+		held(t, r, false)
+	})
+	t.Run("two of three: held", func(t *testing.T) {
+		r := pair(t, 1, 2, 3)
+		r.w.catalog(instance(3, ok))
+		r.want(r.step(time.Second), "1:10 2:10 3:10")
+		held(t, r, true)
+	})
+	t.Run("max_removal = 1 holds nobody", func(t *testing.T) {
+		r := pair(t, two...)
+		r.spec.MaxRemoval = 1
+		r.w.catalog()
+		r.want(r.step(time.Second), "")
+	})
+	t.Run("a deployment replaces one after the other within the window: nobody is held", func(t *testing.T) {
+		for _, size := range []int{2, 4, 10} {
+			r := pair(t, numbers(1, size)...)
+			for n := 1; n <= size; n++ {
+				old, young := numbers(n+1, size), numbers(size+1, size+n-1)
+				r.w.catalog(instances(ok, append(old, young...))...) // the old one stops …
+				r.want(r.step(time.Second), table(append(old, young...), 10))
+				held(t, r, false)
+				young = append(young, size+n)
+				r.w.check(up, "says", size+n)
+				r.w.catalog(instances(ok, append(old, young...))...) // … and the new one starts
+				r.want(r.step(time.Second), table(append(old, young...), 10))
+			}
+		}
+	})
+	t.Run("a server that comes and goes replaces nobody but itself", func(t *testing.T) {
+		r := pair(t, 1, 2, 3, 4)
+		r.w.catalog(instances(ok, numbers(3, 4))...)
+		r.want(r.step(time.Second), "3:10 4:10")
+		for range 3 {
+			r.w.catalog(instances(ok, numbers(2, 4))...)
+			r.want(r.step(time.Second), "2:10 3:10 4:10")
+			r.w.catalog(instances(ok, numbers(3, 4))...)
+			r.want(r.step(time.Second), "3:10 4:10")
+		}
+		r.w.catalog(instance(4, ok))
+		r.want(r.step(time.Second), "3:10 4:10")
+		held(t, r, true)
 	})
 }
