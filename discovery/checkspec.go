@@ -24,9 +24,10 @@ const (
 	Redis                       // PING
 	Postgres                    // start-up message
 	MySQL                       // greeting and login
+	VIP                         // the virtual address, asked of that one real server
 )
 
-var checkTypeNames = []string{"tcp", "http", "grpc", "dns", "smtp", "udp", "icmp", "exec", "file", "redis", "postgres", "mysql"}
+var checkTypeNames = []string{"tcp", "http", "grpc", "dns", "smtp", "udp", "icmp", "exec", "file", "redis", "postgres", "mysql", "vip"}
 
 // String gives the label of the check block; http for https too.
 func (t CheckType) String() string { return enumName(checkTypeNames, t) }
@@ -58,6 +59,7 @@ type CheckSpec struct {
 	Exec    ExecSpec
 	File    FileSpec
 	Login   LoginSpec // Redis, Postgres, MySQL
+	VIP     VIPSpec
 }
 
 // TLSSpec says how TLS is spoken.
@@ -218,7 +220,7 @@ func (c CheckSpec) For(server netip.AddrPort) Check {
 	if c.Port != 0 {
 		port = c.Port
 	}
-	if c.Type == ICMP {
+	if c.Type == ICMP || c.Type == VIP && c.VIP.Echo {
 		port = 0 // so that all services of a host share one
 	}
 	return Check{spec: unique.Make(c), Target: netip.AddrPortFrom(addr, port)}
@@ -236,8 +238,17 @@ func (c Check) Spec() CheckSpec {
 // one that connects needs to know the server's, which nobody may.
 func (c CheckSpec) of(server netip.AddrPort) (Check, bool) {
 	check := c.For(server)
-	return check, check.Target.Port() != 0 || !c.Type.Connects()
+	return check, check.Target.Port() != 0 || !c.Connects()
 }
 
-// Connects reports whether checks of the type go to a port.
-func (t CheckType) Connects() bool { return t != ICMP && t != Exec && t != NumberFile }
+// Connects reports whether the check goes to a port.
+func (c CheckSpec) Connects() bool {
+	switch c.Type {
+	case ICMP, Exec, NumberFile:
+		return false
+	case VIP:
+		return !c.VIP.Echo
+	default:
+		return true
+	}
+}

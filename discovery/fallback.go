@@ -97,15 +97,13 @@ func mergeFallback(spec Spec, view View, before Memory, servers map[netip.AddrPo
 func (d *Decision) substitute(spec Spec, view View, fallback *Decision, live int, dests []lvs.Dest) []lvs.Dest {
 	var sorry *ServerStatus
 	if spec.Sorry != nil {
-		sorry = sorryStatus(spec, view)
-		d.Sorry = sorry
-		if spec.SorryChecked {
-			for _, c := range spec.Checks {
-				if check, ok := c.of(spec.Sorry.Addr); ok {
-					d.Checks[check] = Pending
-				}
-			}
+		s := sorryServer(spec, view)
+		for _, c := range s.checks {
+			d.Checks[c.Check] = max(d.Checks[c.Check], Pending)
 		}
+		status := s.status(view)
+		sorry = &status
+		d.Sorry = sorry
 	}
 	lost := fmt.Sprintf("quorum lost (weight %d of %d)", live, spec.Quorum)
 	out := dests
@@ -164,23 +162,22 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 	d.Memory.Fallback = &f.Memory
 }
 
-// sorryStatus says whether the sorry server could serve. Without checks nobody
+// sorryServer says whether the sorry server could serve. Without checks nobody
 // asks.
-func sorryStatus(spec Spec, view View) *ServerStatus {
+func sorryServer(spec Spec, view View) *server {
 	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
 	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
-	if !spec.SorryChecked {
-		spec.Checks = nil
+	if spec.SorryChecked {
+		s.checks = s.checksOf(spec)
 	}
-	switch o := nativeOpinion(spec, view, s.addr); o.kind {
+	switch o := nativeOpinion(s.checks, view); o.kind {
 	case bad:
 		s.state, s.reason, s.effective = Failed, o.reason, 0
 	case good, pending: // before its first verdict it is better than nothing
 		s.reason = "stands by; " + o.reason
 	case silent:
 	}
-	out := s.status(spec, view)
-	return &out
+	return s
 }
 
 // quorumLost is keepalived's rule: the pool comes up at quorum + hysteresis and

@@ -1,9 +1,6 @@
 package discovery
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "fmt"
 
 // opinion is what one source thinks of a real server.
 type opinion struct {
@@ -51,7 +48,7 @@ func (s *ServerState) UnmarshalText(b []byte) error { return enumUnmarshal(serve
 // judge merges the catalog's state, the native verdicts and the operator's
 // orders into one state.
 func (s *server) judge(spec Spec, view View, past Past) {
-	s.native = nativeOpinion(spec, view, s.target)
+	s.native = nativeOpinion(s.checks, view)
 	switch {
 	case s.gone && (s.explicit || s.state == Kept):
 		if s.explicit {
@@ -89,25 +86,21 @@ func catalogOpinion(s *server) opinion {
 }
 
 // nativeOpinion takes the worst of a real server's native checks.
-func nativeOpinion(spec Spec, view View, target netip.AddrPort) opinion {
+func nativeOpinion(checks []made, view View) opinion {
 	out := opinion{kind: silent}
 	waiting := 0
-	for _, c := range spec.Checks {
-		check, ok := c.of(target)
-		if !ok {
-			continue
-		}
-		v := view.Verdicts[check]
-		text := fmt.Sprintf("%s check: %s", c.Type, v.Reason)
+	for _, c := range checks {
+		v := view.Verdicts[c.Check]
+		text := fmt.Sprintf("%s check: %s", c.kind, v.Reason)
 		switch v.Health {
 		case Down:
 			return opinion{kind: bad, reason: text}
 		case Pending:
-			reason := fmt.Sprintf("%s check has not answered yet", c.Type)
+			reason := fmt.Sprintf("%s check has not answered yet", c.kind)
 			if v.Blocked != "" {
-				reason = fmt.Sprintf("%s check cannot be made: %s", c.Type, v.Blocked)
+				reason = fmt.Sprintf("%s check cannot be made: %s", c.kind, v.Blocked)
 			}
-			assume := c.Initial
+			assume := c.initial
 			if waiting > 0 {
 				assume = together(out.assume, assume)
 			}

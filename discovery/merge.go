@@ -70,6 +70,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	fallback, before := mergeFallback(spec, view, before, servers)
 	remembered(spec, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
 	for _, s := range servers {
+		s.checks = s.checksOf(spec)
 		s.judge(spec, view, before.Servers[s.addr])
 		s.weigh(spec, view)
 	}
@@ -96,6 +97,7 @@ type server struct {
 	gone     bool    // only remembered: no source lists it any more
 	adopted  bool    // and known from the kernel's table only
 	unusable string  // why it cannot be in this pool at all
+	checks   []made  // of it
 
 	catalog opinion // what the catalog thinks
 	native  opinion // what the native checks think
@@ -275,11 +277,11 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	var dests []lvs.Dest
 	for _, addr := range sortedAddrs(servers) {
 		s := servers[addr]
-		d.Servers = append(d.Servers, s.status(spec, view))
+		d.Servers = append(d.Servers, s.status(view))
 		d.Want.Reasons[addr] = s.reason
-		for _, c := range spec.Checks {
-			if check, ok := c.of(s.target); ok && s.unusable == "" {
-				d.Checks[check] = s.seed()
+		for _, c := range s.checks {
+			if s.unusable == "" {
+				d.Checks[c.Check] = s.seed()
 			}
 		}
 		if s.atOnce {
@@ -312,14 +314,22 @@ func (s *server) seed() Health {
 }
 
 func (s *server) dest(spec Spec) lvs.Dest {
-	d := lvs.Dest{Addr: s.addr, Weight: uint32(s.effective), Forward: spec.Forward}
+	d := lvs.Dest{Addr: s.addr, Weight: uint32(s.effective), Forward: s.forward(spec)}
 	if s.config != nil {
-		d.Forward, d.Upper, d.Lower = s.config.Forward, s.config.Upper, s.config.Lower
+		d.Upper, d.Lower = s.config.Upper, s.config.Lower
 	}
 	if d.Forward == lvs.TUN {
 		d.Tunnel = spec.Tunnel
 	}
 	return d
+}
+
+// forward is the server's own forwarding method, or the pool's.
+func (s *server) forward(spec Spec) lvs.Forward {
+	if s.config != nil {
+		return s.config.Forward
+	}
+	return spec.Forward
 }
 
 func sortedAddrs(m map[netip.AddrPort]*server) []netip.AddrPort {

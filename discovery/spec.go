@@ -83,6 +83,8 @@ type Server struct {
 	Weight       int
 	Forward      lvs.Forward
 	Upper, Lower uint32 // connection thresholds; 0 = none
+
+	Checks []CheckSpec // made of it beside those of its pool; all must be up
 }
 
 // Policy says how the catalog's state and the native verdict make one health.

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 )
@@ -50,19 +49,15 @@ type WeightAdvice struct {
 // advised applies what the checks of a real server say to its weight: the
 // smallest weight that one of them names replaces it, then what others say is
 // added. from is empty when none says anything.
-func advised(spec Spec, view View, target netip.AddrPort, weight int) (advice int, from string) {
+func advised(checks []made, view View, weight int) (advice int, from string) {
 	var by []string
 	replaced, add := false, 0
-	for _, c := range spec.Checks {
-		check, ok := c.of(target)
-		if !ok {
-			continue
-		}
-		v := view.Verdicts[check]
+	for _, c := range checks {
+		v := view.Verdicts[c.Check]
 		if v.Health != Up || v.Weight == (WeightAdvice{}) {
 			continue
 		}
-		by = append(by, c.Type.String()+" check")
+		by = append(by, c.kind.String()+" check")
 		switch {
 		case !v.Weight.Replace:
 			add += v.Weight.Value
@@ -80,7 +75,7 @@ func (s *server) heed(spec Spec, view View) {
 	if spec.Health == ConsulOnly {
 		return
 	}
-	weight, from := advised(spec, view, s.target, s.weight)
+	weight, from := advised(s.checks, view, s.weight)
 	if from == "" {
 		return
 	}

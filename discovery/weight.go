@@ -134,7 +134,7 @@ type CheckStatus struct {
 	Seconds float64 `json:"seconds"`           // the last attempt took
 }
 
-func (s *server) status(spec Spec, view View) ServerStatus {
+func (s *server) status(view View) ServerStatus {
 	out := ServerStatus{
 		Addr: s.addr, Service: s.instance.Service, ID: s.instance.ID, Node: s.instance.Node,
 		Source: Static.String(), State: s.state, Reason: s.reason,
@@ -146,14 +146,10 @@ func (s *server) status(spec Spec, view View) ServerStatus {
 			out.Catalog = "gone"
 		}
 	}
-	for _, c := range spec.Checks {
-		check, ok := c.of(s.target)
-		if !ok {
-			continue
-		}
-		v := view.Verdicts[check]
+	for _, c := range s.checks {
+		v := view.Verdicts[c.Check]
 		out.Checks = append(out.Checks, CheckStatus{
-			Type: c.Type.String(), Target: check.Target.String(), Health: v.Health, Reason: v.Reason,
+			Type: c.kind.String(), Target: c.Target.String(), Health: v.Health, Reason: v.Reason,
 			Warning: v.Warning, Blocked: v.Blocked, Seconds: v.Took.Seconds(),
 		})
 	}

@@ -28,6 +28,16 @@
 // An attempt that ended far later than its timeout is made again once: the
 // process did not run in between, and the answer may have been waiting.
 //
+// # The virtual address on a real server
+//
+// A vip check proves what direct routing and tunnels stand on: that the real
+// server takes packets for the virtual address. Its packets are made here and go
+// out past the kernel's IP stack, to the hardware address of the real server or
+// through the tunnel of its pool, with one hop to live; a packet socket hears the
+// answer. So it works the same on a master, which has the virtual address itself
+// and would drop the answer as one that pretends to come from here, and on a
+// backup; it touches neither the IPVS table nor a kernel setting.
+//
 // # Closing
 //
 // Probes close their connections in the ordinary way, as keepalived does. A

@@ -76,11 +76,13 @@ func prepare(fd int, addr, source netip.Addr, mark uint32) error {
 	return unix.Connect(fd, sockaddr(addr))
 }
 
-func sockaddr(a netip.Addr) unix.Sockaddr {
+func sockaddr(a netip.Addr) unix.Sockaddr { return sockaddrPort(a, 0) }
+
+func sockaddrPort(a netip.Addr, port uint16) unix.Sockaddr {
 	if a.Is4() {
-		return &unix.SockaddrInet4{Addr: a.As4()}
+		return &unix.SockaddrInet4{Addr: a.As4(), Port: int(port)}
 	}
-	return &unix.SockaddrInet6{Addr: a.As16()}
+	return &unix.SockaddrInet6{Addr: a.As16(), Port: int(port)}
 }
 
 // echo sends a request and waits for its answer. A ping socket's identifier is

@@ -19,10 +19,12 @@ type Note struct {
 }
 
 // Maker makes probes, and keeps what they share: certificates and keys that
-// were read from files. The zero value is ready.
+// were read from files, and the sockets of vip checks. The zero value is ready.
 type Maker struct {
 	mu    sync.Mutex
 	trust map[trustFiles]*trust
+
+	wires [2]wire // of IPv4 and IPv6
 }
 
 // New makes the probe of a check with a Maker of its own.
@@ -32,8 +34,12 @@ func New(c discovery.Check) (Probe, error) { return new(Maker).New(c) }
 // configuration refuses: a pattern that is not RE2, a name or path that cannot be sent.
 func (m *Maker) New(c discovery.Check) (Probe, error) {
 	spec := c.Spec()
-	if spec.Source.IsValid() && spec.Source.Is4() != c.Target.Addr().Is4() {
-		return nil, fmt.Errorf("source address %s is of another family than %s", spec.Source, c.Target.Addr())
+	asked := c.Target.Addr()
+	if spec.Type == discovery.VIP {
+		asked = spec.VIP.Addr
+	}
+	if spec.Source.IsValid() && spec.Source.Is4() != asked.Is4() {
+		return nil, fmt.Errorf("source address %s is of another family than %s", spec.Source, asked)
 	}
 	switch spec.Type {
 	case discovery.TCP:
@@ -60,6 +66,8 @@ func (m *Maker) New(c discovery.Check) (Probe, error) {
 		return m.postgres(c, spec)
 	case discovery.MySQL:
 		return m.mysql(c, spec)
+	case discovery.VIP:
+		return m.vip(c, spec)
 	}
 	return nil, fmt.Errorf("check type %d: unknown", spec.Type)
 }

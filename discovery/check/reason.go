@@ -78,6 +78,10 @@ func reason(err error, timeout time.Duration) string {
 	if errors.As(err, &local) {
 		return printable(local.Error())
 	}
+	var silent *silence
+	if errors.As(err, &silent) {
+		return fmt.Sprintf("%s within %s: the real server may not have it", silent, timeout)
+	}
 	if timedOut(err) {
 		return "timeout after " + timeout.String()
 	}

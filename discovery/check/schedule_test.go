@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -15,18 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
-
-func TestMain(m *testing.M) {
-	if os.Getenv(sinkVariable) != "" {
-		sink()
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
 
 var spec = discovery.CheckSpec{
 	Type: discovery.TCP, Interval: 6 * time.Second, Timeout: 3 * time.Second, Retries: 3, RetryDelay: time.Second, Rise: 2,

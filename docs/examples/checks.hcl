@@ -124,6 +124,39 @@ virtual_server "game" {
   }
 }
 
+# A real server that lacks the virtual address on lo drops clients' packets,
+# however well its service answers on its own address. One of these two says
+# itself when it is ready.
+virtual_server "direct" {
+  address = "61.139.2.1:8080"
+
+  check "vip" {}
+
+  real_server "61.139.2.4" {}
+  real_server "61.139.2.5" {
+    check "http" {
+      port = 8081
+      path = "/ready"
+    }
+  }
+}
+
+# Of several addresses, a check for each. With icmp it is for the address alone:
+# nobody listens on these ports all the time.
+virtual_server "media" {
+  addresses = ["61.139.2.1:7000-7999", "61.139.2.7:7000-7999"]
+  service "media" {}
+
+  check "vip" {
+    virtual_address = "61.139.2.1"
+    probe           = "icmp"
+  }
+  check "vip" {
+    virtual_address = "61.139.2.7"
+    probe           = "icmp"
+  }
+}
+
 # Anything else: a program decides, and says the weight by its exit code; a
 # number that operators or a script write takes weight away.
 virtual_server "batch" {

@@ -87,14 +87,7 @@ func (h *Host) Do(t testing.TB, f func() error) {
 // ARP or neighbour entry.
 func (h *Host) Neighbour(t testing.TB, ip string, of *Host) {
 	t.Helper()
-	var mac net.HardwareAddr
-	of.Do(t, func() error {
-		link, err := netlink.LinkByName(Interface)
-		if err == nil {
-			mac = link.Attrs().HardwareAddr
-		}
-		return err
-	})
+	mac := HardwareOf(t, of)
 	h.Do(t, func() error {
 		link, err := netlink.LinkByName(Interface)
 		if err != nil {
@@ -102,6 +95,19 @@ func (h *Host) Neighbour(t testing.TB, ip string, of *Host) {
 		}
 		return netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(ip), HardwareAddr: mac})
 	})
+}
+
+// HardwareOf gives the MAC address of a host's eth0.
+func HardwareOf(t testing.TB, h *Host) (mac net.HardwareAddr) {
+	t.Helper()
+	h.Do(t, func() error {
+		link, err := netlink.LinkByName(Interface)
+		if err == nil {
+			mac = link.Attrs().HardwareAddr
+		}
+		return err
+	})
+	return mac
 }
 
 // Isolate takes the host's port out of the bridge, or puts it back: frames are

@@ -33,6 +33,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,9 +54,22 @@ func Main(m *testing.M, roles map[string]func() error) {
 		if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 			_ = flag.Set("test.parallel", "12")
 		}
+		if err := loopbackUp(); err != nil {
+			fmt.Fprintln(os.Stderr, "netns:", err)
+			os.Exit(2)
+		}
 		os.Exit(m.Run())
 	}
 	os.Exit(reexec())
+}
+
+// loopbackUp lets tests use 127.0.0.1, which a new namespace does not.
+func loopbackUp() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	return netlink.LinkSetUp(lo)
 }
 
 // runRole runs one function of the map; its error is the process's failure.

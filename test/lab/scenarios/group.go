@@ -19,7 +19,7 @@ func init() {
 		Needs: []scenario.Need{scenario.Edgekeeper}, Run: group,
 	})
 	scenario.Register(scenario.Scenario{
-		Name: "tunnels", Doc: "each tunnel type and checksum carries TCP and UDP, IPv4 and IPv6",
+		Name: "tunnels", Doc: "each tunnel type and checksum carries TCP and UDP, IPv4 and IPv6, and the questions of vip checks",
 		Needs: []scenario.Need{scenario.Edgekeeper}, Run: tunnelTraffic,
 	})
 }
@@ -196,22 +196,29 @@ func tunnelTraffic(t *scenario.T) {
 				if k.tunnel != "" {
 					fmt.Fprintf(&hcl, "  tunnel {\n    %s\n  }\n", k.tunnel)
 				}
-				fmt.Fprintf(&hcl, "  real_server %q {}\n}\n", reals[f.family][k.web])
+				fmt.Fprintf(&hcl, "  real_server %q {}\n  check \"vip\" {\n    interval = \"1s\"\n    timeout = \"500ms\"\n    retries = 0\n  }\n}\n", reals[f.family][k.web])
 			}
 		}
 	}
 	_, err := s.Start(s.Host("d1"), site.Command{Name: "edgekeeper", Args: []string{
 		t.Binary(scenario.Edgekeeper), "director", "-config", t.File("tunnels.hcl", hcl.String())}})
 	t.OK(err)
-	t.Within(slow, "the table is complete", func() bool {
-		list, err := s.Host("d1").IPVS()
-		t.OK(err)
-		n := 0
-		for _, v := range list {
-			n += len(v.Dests)
+	with := func(weight int) func() bool {
+		return func() bool {
+			list, err := s.Host("d1").IPVS()
+			t.OK(err)
+			n := 0
+			for _, v := range list {
+				for _, d := range v.Dests {
+					if d.Weight == weight {
+						n++
+					}
+				}
+			}
+			return n == len(targets)
 		}
-		return n == len(targets)
-	})
+	}
+	t.Within(slow, "the table is complete, and the vip checks have failed", with(0))
 	client := s.Host("client")
 	for _, x := range []int{0, len(targets) - 1} {
 		if who := ask(client, targets[x].network, targets[x].addr); who != "" {
@@ -235,6 +242,7 @@ func tunnelTraffic(t *scenario.T) {
 			t.OK(s.Host(web).Sysctl("net.ipv4.conf."+l+".rp_filter", 0)) // packets come from clients that are elsewhere
 		}
 	}
+	t.Within(slow, "the vip checks succeed", with(1))
 	reached := 0
 	for _, x := range targets {
 		who := ""

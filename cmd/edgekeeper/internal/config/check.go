@@ -12,14 +12,30 @@ import (
 var checkTypes = map[string]discovery.CheckType{
 	"tcp": discovery.TCP, "http": discovery.HTTP, "https": discovery.HTTP, "grpc": discovery.GRPC, "dns": discovery.DNS, "smtp": discovery.SMTP,
 	"udp": discovery.UDP, "icmp": discovery.ICMP, "redis": discovery.Redis, "postgres": discovery.Postgres, "mysql": discovery.MySQL,
-	"exec": discovery.Exec, "file": discovery.NumberFile,
+	"exec": discovery.Exec, "file": discovery.NumberFile, "vip": discovery.VIP,
 }
 
-func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
+// checked is what checks are made of: a pool, or one real server.
+type checked struct {
+	methods  []lvs.Forward // in which packets get there
+	portless bool          // there is a real server without a port
+}
+
+// poolOf is what the checks of a whole pool are made of, as far as it is written.
+func poolOf(s *discovery.Spec) checked {
+	of := checked{[]lvs.Forward{s.Forward}, portless(s)}
+	for _, r := range s.Servers {
+		of.methods = append(of.methods, r.Forward)
+	}
+	return of
+}
+
+// checks takes the check blocks of a pool, or of a real server.
+func (c *checker) checks(b *block, s *discovery.Spec, of checked) []discovery.CheckSpec {
 	var out []discovery.CheckSpec
 	var from []*block
 	for _, k := range b.all("check") {
-		spec := c.check(k, s)
+		spec := c.check(k, s, of)
 		for i, other := range out {
 			if other == spec {
 				k.addf(k.header, "%s is the same as the one at %s", k.name(), place(from[i].header))
@@ -31,7 +47,7 @@ func (c *checker) checks(b *block, s *discovery.Spec) []discovery.CheckSpec {
 	return out
 }
 
-func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
+func (c *checker) check(k *block, s *discovery.Spec, of checked) discovery.CheckSpec {
 	spec := discovery.CheckSpec{
 		Type:       checkTypes[k.label],
 		Interval:   k.dur("interval"),
@@ -56,8 +72,11 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 		}
 		k.addf(at, "timeout %s is longer than interval %s: attempts would overlap", short(spec.Timeout), short(spec.Interval))
 	}
-	if spec.Port == 0 && spec.Type.Connects() && identified(s) && portless(s) && !k.bad("port") {
+	if spec.Type != discovery.VIP && spec.Port == 0 && spec.Connects() && identified(s) && of.portless && !k.bad("port") {
 		k.addf(k.header, "%s needs port: the virtual server is for more than one, and its real servers have none", k.name())
+	}
+	if spec.Type == discovery.VIP {
+		c.virtualAddressOf(k, s, of, &spec)
 	}
 	c.addresses(k, s, &spec)
 	switch spec.Type {
@@ -79,7 +98,7 @@ func (c *checker) check(k *block, s *discovery.Spec) discovery.CheckSpec {
 		c.numberFile(k, &spec.File)
 	case discovery.Redis, discovery.Postgres, discovery.MySQL:
 		c.login(k, &spec)
-	case discovery.ICMP: // has nothing of its own
+	case discovery.ICMP, discovery.VIP: // have nothing more of their own
 	}
 	c.checkTLS(k, &spec)
 	return spec
@@ -106,6 +125,10 @@ func (c *checker) addresses(k *block, s *discovery.Spec, spec *discovery.CheckSp
 	// Where packets are tunnelled the real servers may be of either family.
 	at := k.where("source_address")
 	switch {
+	case spec.VIP.Addr.IsValid():
+		if !sameFamily(spec.VIP.Addr, spec.Source) {
+			k.addf(at, "source_address is %s, the virtual address is %s", family(spec.Source), family(spec.VIP.Addr))
+		}
 	case spec.Addr.IsValid() && !sameFamily(spec.Addr, spec.Source):
 		k.addf(at, "source_address is %s, address is %s", family(spec.Source), family(spec.Addr))
 	case !spec.Addr.IsValid() && s.Forward != lvs.TUN && identified(s) && spec.Source.Is4() == s.Service.IPv6():

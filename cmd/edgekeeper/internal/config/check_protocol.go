@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
 // checkUser is who a database is told that we are.
@@ -37,6 +38,35 @@ func (c *checker) question(k *block, q *discovery.DNSSpec) {
 	}
 	if err != nil {
 		k.addf(k.where("name"), "name: %q is no domain name", k.str("name"))
+	}
+}
+
+// virtualAddressOf takes the arguments of a vip check.
+func (c *checker) virtualAddressOf(k *block, s *discovery.Spec, of checked, spec *discovery.CheckSpec) {
+	spec.VIP.Echo = s.Protocol != lvs.TCP
+	if k.written("probe") {
+		spec.VIP.Echo = k.str("probe") == "icmp"
+	}
+	switch {
+	case k.written("virtual_address"):
+		a, ok := k.address("virtual_address", k.str("virtual_address"), k.where("virtual_address"))
+		if ok && identified(s) && a.Is4() == s.Service.IPv6() {
+			k.addf(k.where("virtual_address"), "virtual_address is %s, the virtual server is %s", family(a), familyName(s.Service.IPv6()))
+		}
+		spec.VIP.Addr = a
+	case s.Service.Mark != 0:
+		k.addf(k.header, "%s needs virtual_address: the virtual server may have several, and each takes a check of its own", k.name())
+	default:
+		spec.VIP.Addr = s.Service.Addr
+	}
+	if !slices.ContainsFunc(of.methods, func(f lvs.Forward) bool { return f != lvs.NAT }) {
+		k.addf(k.header, "%s has no effect: nat replaces the virtual address before a real server sees it", k.name())
+	}
+	switch {
+	case spec.VIP.Echo && k.written("port"):
+		k.addf(k.where("port"), "port has no effect: the virtual address is sent an echo request")
+	case !spec.VIP.Echo && spec.Port == 0 && identified(s) && of.portless && !k.bad("port"):
+		k.addf(k.header, "%s needs port, or probe = \"icmp\": the virtual server is for more than one port", k.name())
 	}
 }
 

@@ -26,12 +26,13 @@ func (c *checker) fallback(b *block, s *discovery.Spec, have sources) *discovery
 	own := *s // what the blocks within are compared with
 	own.Forward = forwardOf(f, s.Forward)
 	own.Servers, own.Sorry, own.SorryChecked = c.realServers(f, &own), nil, false
+	if len(f.all("check")) > 0 {
+		own.Checks = c.checks(f, &own, poolOf(&own))
+	}
+	c.repeated(f, own.Servers, own.Checks)
 	out := &discovery.Fallback{
 		Name: f.label, Forward: own.Forward, Weight: int(f.num("weight")),
-		Servers: own.Servers, Selectors: c.selectors(f, &own, have), Checks: c.checks(f, &own),
-	}
-	if len(f.all("check")) == 0 {
-		out.Checks = s.Checks
+		Servers: own.Servers, Selectors: c.selectors(f, &own, have), Checks: own.Checks,
 	}
 	if len(f.all("service"))+len(f.all("real_server")) == 0 {
 		f.addf(f.header, "%s has no real servers: it needs a service or a real_server block", f.name())

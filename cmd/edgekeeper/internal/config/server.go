@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,8 @@ func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
 	s.Servers = c.realServers(b, &s)
 	s.Sorry = c.sorryServer(b, &s)
 	s.Selectors = append(c.selectors(b, &s, have), c.nomadSelectors(b, &s)...)
-	s.Checks = c.checks(b, &s)
+	s.Checks = c.checks(b, &s, poolOf(&s))
+	c.repeated(b, s.Servers, s.Checks)
 	s.Fallback = c.fallback(b, &s, have)
 	c.tunnel(b, &s)
 	s.SlowStart = c.slowStart(b)
@@ -129,6 +131,7 @@ func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
 		case server.Lower >= server.Upper && server.Upper != 0:
 			r.addf(r.where("lower_threshold"), "lower_threshold %d must be less than upper_threshold %d", server.Lower, server.Upper)
 		}
+		server.Checks = c.checks(r, s, checked{[]lvs.Forward{server.Forward}, server.Addr.Port() == 0})
 		if !ok {
 			continue
 		}
@@ -140,6 +143,24 @@ func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
 		out = append(out, server)
 	}
 	return out
+}
+
+// repeated refuses a check of a real server that all of its pool have.
+func (c *checker) repeated(b *block, servers []discovery.Server, pool []discovery.CheckSpec) {
+	own := map[string][]discovery.CheckSpec{}
+	for _, s := range servers {
+		own[s.Addr.String()] = s.Checks
+		if _, there := own[s.Addr.Addr().String()]; !there {
+			own[s.Addr.Addr().String()] = s.Checks
+		}
+	}
+	for _, r := range b.all("real_server") {
+		for i, spec := range own[r.label] {
+			if k := r.all("check")[i]; slices.Contains(pool, spec) {
+				k.addf(k.header, "%s is made of every real server of %s already", k.name(), b.name())
+			}
+		}
+	}
 }
 
 func (c *checker) sorryServer(b *block, s *discovery.Spec) *discovery.Server {
@@ -230,6 +251,9 @@ func (c *checker) policies(b *block, s *discovery.Spec) {
 		b.addf(b.where("hysteresis"), "hysteresis %d must be less than quorum %d", s.Hysteresis, s.Quorum)
 	}
 	services, servers, checks := append(b.all("service"), b.all("nomad_service")...), b.all("real_server"), b.all("check")
+	for _, r := range servers {
+		checks = append(checks, r.all("check")...)
+	}
 	if len(services)+len(servers) == 0 {
 		b.addf(b.header, "%s has no real servers: it needs a service, a nomad_service or a real_server block", b.name())
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // checkLabels are the types of check blocks.
-var checkLabels = []string{"tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec", "file"}
+var checkLabels = []string{"tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec", "file", "vip"}
 
 // Which checks take an argument.
 var (
@@ -25,6 +25,8 @@ var (
 	onlyProgram  = []string{"exec"}
 	onlyFile     = []string{"file"}
 	onlyRemote   = butFor(checkLabels, "exec", "file")
+	onlyStack    = butFor(onlyRemote, "vip")
+	onlyVIP      = []string{"vip"}
 	onlyRedis    = []string{"redis"}
 	onlyPostgres = []string{"postgres"}
 )
@@ -36,7 +38,7 @@ func butFor(labels []string, without ...string) []string {
 
 var checkType = &blockType{
 	name: "check", label: "its type: " + strings.Join(checkKinds, "; "), labels: checkLabels,
-	doc: "A native check, made by the director of every real server in the pool. All of a pool's checks must succeed. Equal checks of one target run once, whatever pools ask for them. " +
+	doc: "A native check, made by the director of every real server in the pool, or of the one in whose block it is. All checks of a real server must succeed. Equal checks of one target run once, whatever pools ask for them. " +
 		"With the defaults a server that refuses connections counts as down after at most 7 s, one that does not answer after at most 13 s. One of each kind is in [examples/checks.hcl](examples/checks.hcl).",
 	args: slices.Concat(checkArgs, checkTLSArgs, checkPayloadArgs, checkHTTPArgs, checkProtocolArgs, checkLocalArgs),
 }
@@ -54,6 +56,7 @@ var checkKinds = []string{
 	"`postgres` begins a session, as `pg_isready` does: a server that refuses the user is up, one that starts or is full is down",
 	"`mysql` logs in without a password: a server that refuses the user is up, one that is full or has blocked this host is down",
 	"`exec` runs a program of this host, which succeeds with exit code 0; one that cannot be run says nothing",
+	"`vip` asks the real server for the virtual address, as IPVS sends a client's packet there (direct routing or tunnel): one that lacks the address, or does not listen on it, is down",
 	"`file` reads a number from the first line of a file of this host; while it holds none, the verdict stands",
 }
 
@@ -67,9 +70,9 @@ var checkArgs = []argument{
 	{name: "rise", kind: number, def: "1", lo: 1, hi: 1000, doc: "Successes in a row before a server that was down counts as up."},
 	{name: "initial", kind: text, choices: []string{"up", "down"}, defText: "what the catalog says; a server that nobody vouches for waits", doc: "What a new real server is taken for until its first verdict. One that was known to be down, or that serves already, stays as it is."},
 	{name: "port", kind: number, def: "0", only: onlyPort, defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
-	{name: "address", kind: text, only: onlyRemote, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
+	{name: "address", kind: text, only: onlyStack, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
 	{name: "source_address", kind: text, only: onlyRemote, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
-	{name: "mark", kind: number, def: "0", only: onlyRemote, defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
+	{name: "mark", kind: number, def: "0", only: onlyStack, defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
 }
 
 var checkTLSArgs = []argument{
@@ -109,6 +112,8 @@ var checkProtocolArgs = []argument{
 	{name: "name", kind: text, def: ".", only: onlyDNS, doc: "Name to ask for."},
 	{name: "type", kind: text, def: "SOA", only: onlyDNS, choices: dnsTypes, doc: "Type of record to ask for."},
 	{name: "answer", kind: text, only: onlyDNS, defText: "any", doc: "Regular expression (RE2) that a record of the answer must match; records read like `A 192.0.2.1` and `MX 10 mail.example.com.` here."},
+	{name: "virtual_address", kind: text, only: onlyVIP, defText: "the virtual server's", doc: "Virtual address to ask for. Needed where the virtual server has a firewall mark or several addresses: a check for each."},
+	{name: "probe", kind: text, only: onlyVIP, choices: []string{"tcp", "icmp"}, defText: "`tcp` for a TCP virtual server, else `icmp`", doc: "What is sent: the first packet of a TCP connection, which is reset when the answer is there, or an echo request."},
 	{name: "dns_tcp", kind: boolean, def: "false", only: onlyDNS, doc: "Ask over TCP instead of UDP."},
 	{name: "helo", kind: text, def: "localhost", only: onlySMTP, doc: "Name to say in EHLO or HELO."},
 	{name: "user", kind: text, only: onlyUser, defText: "`edgekeeper`; for `redis` none; for `exec` the director's", doc: "User to log in as; a `postgres` or `mysql` server need not know it. For `exec` who runs the program, `name` or `name:group`."},

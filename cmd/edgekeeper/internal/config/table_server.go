@@ -46,7 +46,7 @@ var virtualServerType = &blockType{
 		{name: "quorum", kind: number, def: "1", lo: 1, hi: maxInt32, doc: "Total weight of healthy real servers that makes the pool usable. Below it the `fallback` serves, then the `sorry_server`."},
 		{name: "hysteresis", kind: number, def: "0", lo: 0, hi: maxInt32, doc: "Dead band: quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`."},
 	},
-	blocks: []*blockType{serviceType, nomadServiceType, realServerType, checkType, fallbackType, sorryServerType, slowStartType, tunnelType},
+	blocks: []*blockType{serviceType, nomadServiceType, checkType, realServerType, fallbackType, sorryServerType, slowStartType, tunnelType},
 	sample: `virtual_server "web" {
   address   = "61.139.2.1:80"
   scheduler = "wrr"
@@ -93,6 +93,7 @@ var realServerType = &blockType{
 		{name: "upper_threshold", kind: number, def: "0", lo: 0, hi: maxInt32, doc: "Connections at which it gets no more. 0: no limit."},
 		{name: "lower_threshold", kind: number, def: "0", defText: "three quarters of `upper_threshold`", lo: 0, hi: maxInt32, doc: "Connections below which it gets new ones again."},
 	},
+	blocks: []*blockType{checkType},
 }
 
 var sorryServerType = &blockType{

@@ -239,19 +239,25 @@ func (t *translator) body(n *node, regex, not, options *statement) {
 	}
 }
 
-// checksOf makes the checks of a pool. edgekeeper has them for a virtual server,
-// keepalived for each real server.
-func (t *translator) checksOf(v *virtualServer) []*node {
-	first := t.resolve(v, v.servers[0])
-	for _, r := range v.servers[1:] {
-		if other := t.resolve(v, r); shape(other) != shape(first) {
-			if len(first) == 0 {
-				first = other
-			}
-			t.once(r.at, "checks "+r.at.String(), "real_server %s has other checks than %s; edgekeeper's are for the virtual server as a whole, and those of the first that has any are for all", r.addr, v.servers[0].addr)
+// checksOf makes the checks of a pool: those that all real servers have, and for
+// each real server its own. keepalived has all of them at the real servers.
+func (t *translator) checksOf(v *virtualServer) (common []*node, own [][]*node) {
+	all := make([][]*node, 0, len(v.servers))
+	for _, r := range v.servers {
+		all = append(all, t.resolve(v, r))
+	}
+	has := func(list []*node, n *node) bool {
+		return slices.ContainsFunc(list, func(o *node) bool { return shape([]*node{o}) == shape([]*node{n}) })
+	}
+	for _, n := range all[0] {
+		if !slices.ContainsFunc(all[1:], func(other []*node) bool { return !has(other, n) }) {
+			common = append(common, n)
 		}
 	}
-	return first
+	for _, list := range all {
+		own = append(own, slices.DeleteFunc(list, func(n *node) bool { return has(common, n) }))
+	}
+	return common, own
 }
 
 // resolve gives the checks of a real server with all their times.

@@ -176,11 +176,14 @@ func (t *translator) pool(v *virtualServer) *node {
 	if v.band != 0 {
 		b.set(v.bandAt, "hysteresis", v.band)
 	}
-	for _, r := range v.servers {
-		b.blocks = append(b.blocks, t.member(v, r))
-	}
 	if len(v.servers) == 0 {
 		return b
+	}
+	common, own := t.checksOf(v)
+	for i, r := range v.servers {
+		n := t.member(v, r)
+		n.blocks = append(n.blocks, own[i]...)
+		b.blocks = append(b.blocks, n)
 	}
 	if s := v.sorry; s != nil {
 		n := b.add(s.at, "sorry_server", s.label(v))
@@ -189,7 +192,7 @@ func (t *translator) pool(v *virtualServer) *node {
 		}
 	}
 	t.tunnelOf(v, b)
-	b.blocks = append(b.blocks, t.checksOf(v)...)
+	b.blocks = append(b.blocks, common...)
 	return b
 }
 

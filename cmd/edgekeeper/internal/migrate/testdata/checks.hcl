@@ -200,3 +200,76 @@ virtual_server "10.3.0.1:443" {
     tls_skip_verify = true
   }
 }
+
+virtual_server "192.0.2.50:80" {
+  address    = "192.0.2.50:80"
+  protocol   = "tcp"
+  scheduler  = "wlc"
+  forward    = "dr"
+  on_failure = "remove"
+  # as keepalived, which removes at once and as many as fail
+  drain_timeout = "0s"
+  max_removal   = 1
+
+  real_server "192.0.2.51:80" {
+    weight = 1
+  }
+  real_server "192.0.2.52:80" {
+    weight = 1
+
+    check "http" {
+      interval    = "10s"
+      timeout     = "5s"
+      retries     = 1
+      retry_delay = "3s"
+      initial     = "up"
+      path        = "/ready"
+      status      = "200"
+    }
+  }
+  real_server "192.0.2.53:80" {
+    weight = 1
+
+    check "tcp" {
+      interval    = "10s"
+      timeout     = "3s"
+      retries     = 1
+      retry_delay = "1s"
+      initial     = "up"
+      port        = 8080
+    }
+  }
+  check "tcp" {
+    interval    = "10s"
+    timeout     = "3s"
+    retries     = 1
+    retry_delay = "1s"
+    initial     = "up"
+  }
+}
+
+virtual_server "192.0.2.50:81" {
+  address    = "192.0.2.50:81"
+  protocol   = "tcp"
+  scheduler  = "wlc"
+  forward    = "dr"
+  on_failure = "remove"
+  # as keepalived, which removes at once and as many as fail
+  drain_timeout = "0s"
+  max_removal   = 1
+
+  real_server "192.0.2.51:81" {
+    weight = 1
+  }
+  real_server "192.0.2.52:81" {
+    weight = 1
+
+    check "tcp" {
+      interval    = "10s"
+      timeout     = "3s"
+      retries     = 1
+      retry_delay = "1s"
+      initial     = "up"
+    }
+  }
+}

@@ -44,7 +44,7 @@ virtual_server "web" {
   check "ftp" {}
 }
 
-# want: 6:5: port is for "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "redis", "postgres", "mysql", "exec" or "file" checks, this one is "icmp"
+# want: 6:5: port is for "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "redis", "postgres", "mysql", "exec", "file" or "vip" checks, this one is "icmp"
 # want: 8:9: check "grpc" needs port: the virtual server is for more than one, and its real servers have none
 # want: 9:12: host: "a b" is no host name
 # want: 13:14: name: "www..example.com" is no domain name
@@ -58,4 +58,4 @@ virtual_server "web" {
 # want: 34:20: password and password_env exclude each other
 # want: 38:5: database is for "postgres" checks, this one is "mysql"
 # want: 42:12: user is empty; leave it out instead
-# want: 44:9: check "ftp" is unknown, must be "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec" or "file"
+# want: 44:9: check "ftp" is unknown, must be "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec", "file" or "vip"

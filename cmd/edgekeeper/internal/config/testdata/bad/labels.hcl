@@ -23,4 +23,4 @@ virtual_server "web" {
 # want: 4:8: consul takes no label
 # want: 7:20: virtual_server takes one label only
 # want: 10:16: the label of virtual_server is empty; it is its name, which KV keys and commands use
-# want: 17:9: check "htps" is unknown, must be "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec" or "file", did you mean "https"?
+# want: 17:9: check "htps" is unknown, must be "tcp", "http", "https", "grpc", "dns", "smtp", "udp", "icmp", "redis", "postgres", "mysql", "exec", "file" or "vip", did you mean "https"?
