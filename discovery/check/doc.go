@@ -5,8 +5,10 @@
 // health, reason, warning or advice change. What a probe does is a [Probe], a
 // function that returns no error for a healthy target; a [Maker] has one for
 // each kind of check. How many results make a verdict is [Rise], a value without
-// a clock. The scheduler has one heap of due times and one goroutine for each attempt that is under way, so its size follows what is in
-// flight and not the number of checks.
+// a clock. The scheduler has one heap of due times, and one goroutine for each
+// attempt that is under way, so its size follows what is in flight and not the
+// number of checks. Checks that only connect need no goroutine either: the loop
+// begins and ends them itself.
 //
 // # Order and pace
 //

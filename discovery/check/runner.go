@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
 
@@ -32,6 +34,10 @@ type entry struct {
 	void    bool // the last attempt counted neither way for lateness
 	removed bool
 	cancel  context.CancelFunc // of the attempt under way
+
+	plain      bool   // it does nothing but connect, and has no probe
+	attempt    uint32 // under way by the connector; 0: none
+	connecting connecting
 }
 
 type result struct {
@@ -53,10 +59,16 @@ type runner struct {
 	queue   []*entry // waiting for a place
 	flying  int
 	results chan result
+
+	connector *connector // nil: probes only
 }
 
 func (r *runner) loop() {
 	r.apply()
+	var ready <-chan []unix.EpollEvent
+	if r.connector != nil {
+		ready = r.connector.ready
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -71,6 +83,8 @@ func (r *runner) loop() {
 			return
 		case <-r.changed:
 			r.apply()
+		case events := <-ready:
+			r.connected(events)
 		case res := <-r.results:
 			r.finish(res)
 			for more := true; more; {
@@ -108,6 +122,10 @@ func (r *runner) apply() {
 		if e.cancel != nil {
 			e.cancel()
 		}
+		if e.attempt != 0 {
+			r.connector.drop(e)
+			r.flying--
+		}
 		delete(r.entries, c)
 	}
 	now := time.Now()
@@ -115,21 +133,33 @@ func (r *runner) apply() {
 		if r.entries[c] != nil {
 			continue
 		}
-		probe, err := r.cfg.New(c)
-		if err != nil {
-			probe = func(context.Context) (Note, error) { return Note{}, err }
-		}
 		spec := c.Spec()
-		e := &entry{check: c, probe: probe, rise: NewRise(spec.Retries, spec.Rise, seed), due: now}
+		e := &entry{check: c, rise: NewRise(spec.Retries, spec.Rise, seed), due: now}
+		if e.plain = r.connector != nil && plainConnect(&spec, c.Target); !e.plain {
+			e.probe = r.probe(c)
+		}
 		r.entries[c] = e
 		heap.Push(&r.heap, e)
 	}
+}
+
+// probe makes the probe of a check; of one that cannot be made it is a failure.
+func (r *runner) probe(c discovery.Check) Probe {
+	probe, err := r.cfg.New(c)
+	if err != nil {
+		return func(context.Context) (Note, error) { return Note{}, err }
+	}
+	return probe
 }
 
 // start begins what is due, as far as there are places.
 func (r *runner) start(now time.Time) {
 	for len(r.heap) > 0 && !r.heap[0].due.After(now) {
 		e := r.heap[0]
+		if e.attempt != 0 {
+			r.ended(e, r.connector.expire(e))
+			continue
+		}
 		if late := now.Sub(e.due); e.begun && !e.delayed && late > max(e.check.Spec().Interval, time.Second) {
 			// The process was stopped; so were all other checks.
 			e.delayed = true
@@ -164,6 +194,11 @@ func (r *runner) start(now time.Time) {
 }
 
 func (r *runner) attempt(e *entry) {
+	if e.plain {
+		spec := e.check.Spec()
+		r.connect(e, &spec)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, e.check.Spec().Timeout)
 	e.cancel, e.delayed = cancel, false
 	r.flying++

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"maps"
@@ -18,7 +19,8 @@ type Config struct {
 	// N silent targets need N×Timeout/Interval places.
 	MaxInFlight int
 
-	// New makes probes; nil means New of a [Maker].
+	// New makes probes; nil means New of a [Maker], and checks that do nothing but
+	// connect without one.
 	New func(discovery.Check) (Probe, error)
 
 	Log *slog.Logger // nil discards
@@ -42,6 +44,7 @@ type Stats struct {
 // Scheduler runs checks. Its methods may be called from any goroutine.
 type Scheduler struct {
 	cfg     Config
+	plain   bool // checks that only connect need no probe
 	hash    maphash.Seed
 	changed chan struct{}
 
@@ -56,7 +59,8 @@ func NewScheduler(cfg Config) *Scheduler {
 	if cfg.MaxInFlight <= 0 {
 		cfg.MaxInFlight = 4096
 	}
-	if cfg.New == nil {
+	plain := cfg.New == nil
+	if plain {
 		cfg.New = new(Maker).New
 	}
 	if cfg.Log == nil {
@@ -64,6 +68,7 @@ func NewScheduler(cfg Config) *Scheduler {
 	}
 	return &Scheduler{
 		cfg:      cfg,
+		plain:    plain,
 		hash:     maphash.MakeSeed(),
 		changed:  make(chan struct{}, 1),
 		verdicts: make(map[discovery.Check]*discovery.Verdict),
@@ -103,18 +108,17 @@ func (s *Scheduler) Stats() Stats {
 
 // Run checks until ctx ends and then returns nil, after every attempt has
 // ended. emit is called by one goroutine and must not block for long: nothing
-// is started meanwhile.
+// is started meanwhile. It fails when it cannot begin.
 func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discovery.Verdict)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &runner{
-		Scheduler: s,
-		ctx:       ctx,
-		emit:      emit,
-		entries:   make(map[discovery.Check]*entry),
-		results:   make(chan result, 256),
+	r, err := s.newRunner(ctx, emit)
+	if err != nil {
+		cancel()
+		return err
 	}
 	defer func() {
 		cancel()
+		r.close()
 		go func() {
 			r.wg.Wait()
 			close(r.results)
@@ -124,6 +128,33 @@ func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discover
 	}()
 	r.loop()
 	return nil
+}
+
+// newRunner makes the state of one Run.
+func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, discovery.Verdict)) (*runner, error) {
+	r := &runner{
+		Scheduler: s,
+		ctx:       ctx,
+		emit:      emit,
+		entries:   make(map[discovery.Check]*entry),
+		results:   make(chan result, 256),
+	}
+	if !s.plain {
+		return r, nil
+	}
+	var err error
+	if r.connector, err = newConnector(); err != nil {
+		return nil, fmt.Errorf("watch connections of checks: %w", err)
+	}
+	r.wg.Go(func() { r.connector.watch(ctx) })
+	return r, nil
+}
+
+// close ends the connections that are under way.
+func (r *runner) close() {
+	if r.connector != nil {
+		r.connector.close()
+	}
 }
 
 // spread gives a share of the interval that depends on the check and on this

@@ -122,6 +122,9 @@ func (p *Proc) Signal(sig syscall.Signal) error {
 	return nil
 }
 
+// Tree lists the process and all that descend from it, parents first.
+func (p *Proc) Tree() ([]int, error) { return descendants(p.Pid()) }
+
 // SignalTree sends a signal to the process and all that descend from it,
 // the youngest generation first, so that no parent sees a child go.
 func (p *Proc) SignalTree(sig syscall.Signal) error {

@@ -1,0 +1,186 @@
+package check
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// connector makes the connections of checks that do nothing but connect, which
+// at many sites are nearly all. The runner's loop begins and ends them without a
+// goroutine, a context or a timer for each; one goroutine tells it which of them
+// have come about.
+type connector struct {
+	poll   *os.File // an epoll instance, which is in the runtime's own
+	fd     int      // its descriptor
+	ready  chan []unix.EpollEvent
+	flying map[uint32]*entry // by the number of the attempt
+	last   uint32
+}
+
+// connecting is the attempt of an entry.
+type connecting struct {
+	fd    int
+	start time.Time
+}
+
+// plainConnect reports whether a check does nothing but connect.
+func plainConnect(spec *discovery.CheckSpec, target netip.AddrPort) bool {
+	return spec.Type == discovery.TCP && spec.Payload == (discovery.PayloadSpec{}) && !spec.TLS.Enabled && target.Addr().Zone() == "" &&
+		(!spec.Source.IsValid() || spec.Source.Is4() == target.Addr().Is4())
+}
+
+func newConnector() (*connector, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // or the runtime would not watch it
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &connector{poll: os.NewFile(uintptr(fd), "epoll"), fd: fd, ready: make(chan []unix.EpollEvent), flying: map[uint32]*entry{}}, nil
+}
+
+// watch tells what has come about until the connector is closed or ctx ends.
+func (c *connector) watch(ctx context.Context) {
+	raw, err := c.poll.SyscallConn()
+	if err != nil {
+		return // closed already
+	}
+	buf := make([]unix.EpollEvent, 256)
+	for {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool {
+			n, _ = unix.EpollWait(int(fd), buf, 0) // fails only for arguments that are wrong
+			return n > 0
+		})
+		if err != nil {
+			return
+		}
+		select {
+		case c.ready <- append([]unix.EpollEvent(nil), buf[:n]...):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// close ends all attempts.
+func (c *connector) close() {
+	for _, e := range c.flying {
+		_ = unix.Close(e.connecting.fd)
+	}
+	c.flying = nil
+	_ = c.poll.Close()
+}
+
+// begin begins a connection; done says that it has ended already, with err.
+func (c *connector) begin(e *entry, spec *discovery.CheckSpec, now time.Time) (done bool, err error) {
+	target := e.check.Target
+	fd, err := unix.Socket(familyOf(target.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return true, err
+	}
+	if spec.Mark != 0 || spec.Source.IsValid() {
+		err = from(fd, spec)
+	}
+	if err == nil {
+		err = unix.Connect(fd, sockaddrPort(target.Addr(), target.Port()))
+	}
+	if errors.Is(err, unix.EINPROGRESS) {
+		c.last++
+		err = unix.EpollCtl(c.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(c.last)})
+		if err == nil {
+			e.connecting = connecting{fd, now}
+			e.attempt = c.last
+			c.flying[c.last] = e
+			return false, nil
+		}
+		err = &localError{"watch a connection", err}
+	}
+	_ = unix.Close(fd)
+	return true, err
+}
+
+// from sets where a connection comes from; see prepareDial.
+func from(fd int, spec *discovery.CheckSpec) error {
+	if err := prepareDial(fd, spec.Mark); err != nil {
+		return err
+	}
+	if !spec.Source.IsValid() {
+		return nil
+	}
+	if err := unix.Bind(fd, sockaddr(spec.Source)); err != nil {
+		return &localError{fmt.Sprintf("source address %s", spec.Source), err}
+	}
+	return nil
+}
+
+// end takes an attempt out and gives what became of its connection.
+func (c *connector) end(e *entry) error {
+	fd := e.connecting.fd
+	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && n != 0 {
+		err = unix.Errno(n)
+	}
+	c.drop(e)
+	return err
+}
+
+// expire ends an attempt whose time is over. The connection may have come about
+// while the loop was busy.
+func (c *connector) expire(e *entry) error {
+	_, err := unix.Getpeername(e.connecting.fd)
+	c.drop(e)
+	if err != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// drop ends an attempt without asking.
+func (c *connector) drop(e *entry) {
+	_ = unix.Close(e.connecting.fd)
+	delete(c.flying, e.attempt)
+	e.attempt = 0
+}
+
+// connect begins an attempt that only connects. While it is under way the entry
+// is in the heap with the end of its time.
+func (r *runner) connect(e *entry, spec *discovery.CheckSpec) {
+	now := time.Now()
+	r.flying++
+	e.delayed = false
+	done, err := r.connector.begin(e, spec, now)
+	if done {
+		r.finish(result{e, now, time.Since(now), Note{}, err})
+		return
+	}
+	e.due = now.Add(spec.Timeout)
+	heap.Push(&r.heap, e)
+}
+
+// connected takes what the connector has to tell.
+func (r *runner) connected(events []unix.EpollEvent) {
+	for _, ev := range events {
+		if e := r.connector.flying[uint32(ev.Fd)]; e != nil {
+			r.ended(e, r.connector.end(e))
+		}
+	}
+}
+
+// ended takes an attempt that only connects out of the heap, and its result.
+func (r *runner) ended(e *entry, err error) {
+	heap.Remove(&r.heap, e.place)
+	start := e.connecting.start
+	r.finish(result{e, start, time.Since(start), Note{}, err})
+}

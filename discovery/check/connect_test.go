@@ -1,0 +1,161 @@
+package check
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// fullPort gives a port whose queue of connections is full, so that the kernel
+// does not answer another one.
+func fullPort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*unix.SockaddrInet4).Port))
+	conn, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return addr
+}
+
+// first runs a scheduler until it says something of a check.
+func first(t *testing.T, cfg Config, c discovery.Check) discovery.Verdict {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	said := make(chan discovery.Verdict, 1)
+	s := NewScheduler(cfg)
+	s.Set(map[discovery.Check]Seed{c: discovery.Pending})
+	if err := s.Run(ctx, func(_ discovery.Check, v discovery.Verdict) {
+		select {
+		case said <- v:
+		default:
+		}
+		cancel()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case v := <-said:
+		return v
+	default:
+		t.Fatal("nothing was said")
+		return discovery.Verdict{}
+	}
+}
+
+// TestConnect: checks that only connect end as they would with a probe of their
+// own.
+func TestConnect(t *testing.T) {
+	base := discovery.CheckSpec{Type: discovery.TCP, Interval: time.Second, Timeout: time.Second, RetryDelay: 10 * time.Millisecond, Rise: 1}
+	open, closed, full := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) }), closedPort(t), fullPort(t)
+	for _, c := range []struct {
+		name   string
+		target netip.AddrPort
+		change func(*discovery.CheckSpec)
+		want   discovery.Health
+		reason string
+		stuck  string
+	}{
+		{name: "open", target: open, want: discovery.Up, reason: "ok"},
+		{name: "closed", target: closed, want: discovery.Down, reason: "connection refused"},
+		{name: "full", target: full, change: func(c *discovery.CheckSpec) { c.Timeout = 50 * time.Millisecond }, want: discovery.Down, reason: "timeout after 50ms"},
+		{name: "source", target: open, change: func(c *discovery.CheckSpec) { c.Source = netip.MustParseAddr("127.0.0.9") }, want: discovery.Up, reason: "ok"},
+		{name: "foreign source", target: open, change: func(c *discovery.CheckSpec) { c.Source = netip.MustParseAddr("192.0.2.77") }, stuck: "source address 192.0.2.77: cannot assign requested address"},
+		{name: "source of the other family", target: open, change: func(c *discovery.CheckSpec) { c.Source = netip.MustParseAddr("2001:db8::1") }, want: discovery.Down, reason: "source address 2001:db8::1 is of another family than 127.0.0.1"},
+		{name: "other port", target: closed, change: func(c *discovery.CheckSpec) { c.Port = open.Port() }, want: discovery.Up, reason: "ok"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spec := base
+			if c.change != nil {
+				c.change(&spec)
+			}
+			for name, cfg := range map[string]Config{"connector": {}, "probe": {New: new(Maker).New}} {
+				v := first(t, cfg, spec.For(c.target))
+				if v.Health != c.want || v.Reason != c.reason || v.Blocked != c.stuck {
+					t.Errorf("%s: %s %q, blocked %q; want %s %q, blocked %q", name, v.Health, v.Reason, v.Blocked, c.want, c.reason, c.stuck)
+				}
+			}
+		})
+	}
+}
+
+// TestConnectRemoved takes checks away while their connections are under way,
+// and ends with some of them: no descriptor is left, and what stays goes on.
+func TestConnectRemoved(t *testing.T) {
+	spec := discovery.CheckSpec{Type: discovery.TCP, Interval: time.Minute, Timeout: time.Minute, Rise: 1}
+	stays, full := spec.For(listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })), fullPort(t)
+	slow := map[discovery.Check]Seed{}
+	for i := range 50 {
+		c := spec
+		c.Retries = i // another definition
+		slow[c.For(full)] = discovery.Up
+	}
+	before := descriptors(t)
+	s := NewScheduler(Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := make(chan discovery.Check, 10)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Run(ctx, func(c discovery.Check, _ discovery.Verdict) { said <- c }); err != nil {
+			t.Error(err)
+		}
+	})
+	inFlight := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); s.Stats().InFlight != n; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d attempts are under way, want %d", s.Stats().InFlight, n)
+			}
+		}
+	}
+	s.Set(slow)
+	inFlight(50)
+	s.Set(map[discovery.Check]Seed{stays: discovery.Up})
+	if c := <-said; c != stays {
+		t.Errorf("a verdict on %v", c.Target)
+	}
+	inFlight(0)
+	s.Set(slow)
+	inFlight(50)
+	cancel()
+	wg.Wait()
+	if after := descriptors(t); after > before+1 { // the listener may hold the connection that stays
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}

@@ -1,0 +1,160 @@
+package scenarios
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
+	"github.com/edgekeeper/edgekeeper/test/lab/site"
+)
+
+func init() {
+	scenario.Register(scenario.Scenario{
+		Name: "check-load", Doc: "1,000, 10,000 and 20,000 TCP checks: processor time per check and memory of edgekeeper and keepalived in one run, recorded and not judged",
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 25 * time.Minute, Extra: true, Run: checkLoad,
+	})
+}
+
+// checkWindow is for how long the processor time of checks is counted.
+const checkWindow = 30 * time.Second
+
+// perPool is how many real servers a virtual server of check-load has.
+const perPool = 100
+
+// checkLoad makes both directors check as many targets as often, one after the
+// other. The rate stays what a guest without hardware virtualization can bear.
+func checkLoad(t *scenario.T) {
+	s := t.Site(site.Options{})
+	d1 := s.Host("d1")
+	command(t, s, "w1", "ip route add local 10.60.0.0/15 dev lo")
+	command(t, s, "d1", "ip route add 10.60.0.0/15 via 61.139.2.4")
+	seen := &connections{}
+	seen.serve(t, s.Host("w1"))
+	for _, size := range []struct {
+		checks   int
+		interval time.Duration
+	}{{1000, 5 * time.Second}, {10000, 30 * time.Second}, {20000, 60 * time.Second}} {
+		type cost struct{ each, memory float64 }
+		costs := map[string]cost{}
+		measure := func(name string, args ...string) {
+			p, err := s.Start(d1, site.Command{Name: name, Args: args})
+			t.OK(err)
+			t.Within(5*time.Minute, fmt.Sprintf("%s has its %d real servers", name, size.checks), func() bool {
+				begun := time.Now()
+				if destinations(t, d1) == size.checks {
+					return true
+				}
+				t.Sleep(2 * time.Since(begun))
+				return false
+			})
+			t.Sleep(size.interval) // all have been checked, and are spread
+			tree, err := p.Tree()
+			t.OK(err)
+			busy, made := processorTime(t, tree), seen.n.Load()
+			t.Sleep(checkWindow)
+			busy, made = processorTime(t, tree)-busy, seen.n.Load()-made
+			if want := int64(size.checks) * int64(checkWindow) / int64(size.interval); made < want*8/10 || made > want*12/10 {
+				t.Errorf("%s: %d checks in %s, %d were to be made", name, made, checkWindow, want)
+			}
+			c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), float64(proportional(t, tree)) / 1024}
+			costs[name] = c
+			t.Measure(fmt.Sprintf("%s, %d checks", name, size.checks), "%.0f µs of processor time per check (%d in %s), %.1f MiB of memory (PSS)", c.each, made, checkWindow, c.memory)
+			t.OK(p.Stop(time.Minute))
+			_, err = s.Run(d1, "ipvsadm", "-C")
+			t.OK(err)
+		}
+		measure("keepalived", t.Binary(scenario.Keepalived), "-n", "-l", "-C", "-f", t.File("checks.conf", checksConf(size.checks, size.interval)),
+			"-p", s.Temp()+"/keepalived.pid", "-c", s.Temp()+"/checkers.pid")
+		measure("edgekeeper", t.Binary(scenario.Edgekeeper), "director", "-config", t.File("checks.hcl", checksHCL(size.checks, size.interval)))
+		e, k := costs["edgekeeper"], costs["keepalived"]
+		t.Measure(fmt.Sprintf("edgekeeper / keepalived, %d checks", size.checks), "%.2f of the processor time per check, %.2f of the memory", e.each/k.each, e.memory/k.memory)
+	}
+}
+
+// connections counts what a web server takes.
+type connections struct{ n atomic.Int64 }
+
+func (c *connections) serve(t *scenario.T, h *site.Host) {
+	t.OK(h.Do(func() error {
+		l, err := net.Listen("tcp", ":80")
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.n.Add(1)
+				go func() {
+					_, _ = conn.Read(make([]byte, 1)) // until the check has closed it
+					_ = conn.Close()
+				}()
+			}
+		}()
+		return nil
+	}))
+}
+
+// processorTime is what processes have used, in user and kernel.
+func processorTime(t *scenario.T, tree []int) (sum time.Duration) {
+	for _, pid := range tree {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		t.OK(err)
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		var user, system int64
+		_, err = fmt.Sscan(f[11]+" "+f[12], &user, &system)
+		t.OK(err)
+		sum += time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
+	}
+	return sum
+}
+
+// proportional is the memory of processes in KiB, shared pages by their share.
+func proportional(t *scenario.T, tree []int) (kib int) {
+	for _, pid := range tree {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		t.OK(err)
+		_, rest, _ := strings.Cut(string(b), "\nPss:")
+		n := 0
+		_, err = fmt.Sscan(rest, &n)
+		t.OK(err)
+		kib += n
+	}
+	return kib
+}
+
+func checkTarget(i int) string { return fmt.Sprintf("10.%d.%d.%d", 60+i/62500, i/250%250, 1+i%250) }
+
+func checksHCL(n int, interval time.Duration) string {
+	var b strings.Builder
+	b.WriteString("router_id = \"lvs1\"\nlog_level = \"warn\"\nipvs {\n  manage_sysctls = false\n}\n")
+	for i := range n / perPool {
+		fmt.Fprintf(&b, "virtual_server \"v%d\" {\n  address   = \"%s:80\"\n  scheduler = \"wrr\"\n", i, loadVIP(i))
+		fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout  = \"5s\"\n  }\n", interval)
+		for j := range perPool {
+			fmt.Fprintf(&b, "  real_server \"%s:80\" {}\n", checkTarget(i*perPool+j))
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+func checksConf(n int, interval time.Duration) string {
+	var b strings.Builder
+	for i := range n / perPool {
+		fmt.Fprintf(&b, "virtual_server %s 80 {\n  delay_loop %g\n  lb_algo wrr\n  lb_kind DR\n  protocol TCP\n", loadVIP(i), interval.Seconds())
+		for j := range perPool {
+			fmt.Fprintf(&b, "  real_server %s 80 {\n    weight 1\n    TCP_CHECK {\n      connect_timeout 5\n    }\n  }\n", checkTarget(i*perPool+j))
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
