@@ -26,10 +26,12 @@ type setting struct{ name, value string }
 // settings lists what a configuration needs of the kernel.
 //
 // Direct routing: a director in the clients' network would answer them with ICMP
-// redirects to the real servers, so send_redirects is off, on "all" and on the
-// interfaces (the kernel takes the OR of both), and on "default" for interfaces
-// to come. NAT needs forwarding. The net.ipv4.vs parameters decide what becomes
-// of connections whose real server is gone (Documentation/networking/ipvs-sysctl.rst).
+// redirects to the real servers, and with NAT the real servers to the clients,
+// past itself. So send_redirects is off, on "all" and on the interfaces (the
+// kernel takes the OR of both), and on "default" for interfaces to come. NAT needs
+// forwarding, of the family of its virtual servers. The net.ipv4.vs parameters
+// decide what becomes of connections whose real server is gone, and whether
+// nftables sees connections of IPVS (Documentation/networking/ipvs-sysctl.rst).
 //
 // Whatever the virtual servers need, macvlan interfaces need vmacSettings.
 func settings(cfg *config.Config) []setting {
@@ -37,18 +39,26 @@ func settings(cfg *config.Config) []setting {
 	if !cfg.IPVS.ManageSysctls || len(cfg.VirtualServers) == 0 {
 		return out
 	}
-	forwards := func(f lvs.Forward) bool {
+	forwards := func(f lvs.Forward, ipv6 bool) bool {
 		return slices.ContainsFunc(cfg.VirtualServers, func(s discovery.Spec) bool {
-			return s.Forward == f || slices.ContainsFunc(s.Servers, func(s discovery.Server) bool { return s.Forward == f })
+			is := func(s discovery.Server) bool { return s.Forward == f }
+			return s.Service.IPv6() == ipv6 && (s.Forward == f || slices.ContainsFunc(s.Servers, is) ||
+				s.Fallback != nil && (s.Fallback.Forward == f || slices.ContainsFunc(s.Fallback.Servers, is)) || s.Sorry != nil && is(*s.Sorry))
 		})
 	}
-	if forwards(lvs.DR) {
+	if forwards(lvs.DR, false) || forwards(lvs.DR, true) || forwards(lvs.NAT, false) {
 		for _, name := range append([]string{"all", "default"}, interfaces(cfg)...) {
 			out = append(out, setting{"net/ipv4/conf/" + name + "/send_redirects", "0"})
 		}
 	}
-	if forwards(lvs.NAT) {
+	if forwards(lvs.NAT, false) {
 		out = append(out, setting{"net/ipv4/ip_forward", "1"})
+	}
+	if forwards(lvs.NAT, true) {
+		out = append(out, setting{"net/ipv6/conf/all/forwarding", "1"})
+	}
+	if c := cfg.IPVS.Conntrack; c != nil {
+		out = append(out, setting{"net/ipv4/vs/conntrack", flag(*c)})
 	}
 	return append(out,
 		setting{"net/ipv4/vs/expire_nodest_conn", flag(cfg.IPVS.ExpireNodestConn)},

@@ -95,13 +95,13 @@ func (c *checker) telemetry() *Telemetry {
 func (c *checker) ipvs() IPVS {
 	b := c.orEmpty("ipvs")
 	if !b.flag("manage_sysctls") {
-		for _, name := range []string{"expire_nodest_conn", "expire_quiescent_template", "conn_reuse_mode"} {
+		for _, name := range []string{"expire_nodest_conn", "expire_quiescent_template", "conn_reuse_mode", "conntrack"} {
 			if b.written(name) {
 				b.addf(b.where(name), "%s has no effect with manage_sysctls = false", name)
 			}
 		}
 	}
-	return IPVS{
+	out := IPVS{
 		ManageSysctls:           b.flag("manage_sysctls"),
 		ExpireNodestConn:        b.flag("expire_nodest_conn"),
 		ExpireQuiescentTemplate: b.flag("expire_quiescent_template"),
@@ -110,6 +110,10 @@ func (c *checker) ipvs() IPVS {
 		TCPFinTimeout:           b.dur("tcp_fin_timeout"),
 		UDPTimeout:              b.dur("udp_timeout"),
 	}
+	if b.written("conntrack") {
+		out.Conntrack = new(b.flag("conntrack"))
+	}
+	return out
 }
 
 func (c *checker) realServerAgent() *RealServer {

@@ -116,12 +116,13 @@ type Telemetry struct {
 
 // IPVS holds the kernel's settings around virtual servers.
 type IPVS struct {
-	// ManageSysctls allows to set the three sysctls below, and send_redirects
-	// for direct routing.
+	// ManageSysctls allows to set the sysctls below, send_redirects for direct
+	// routing and NAT, and forwarding for NAT.
 	ManageSysctls           bool
-	ExpireNodestConn        bool // net.ipv4.vs.expire_nodest_conn
-	ExpireQuiescentTemplate bool // net.ipv4.vs.expire_quiescent_template
-	ConnReuseMode           int  // net.ipv4.vs.conn_reuse_mode
+	ExpireNodestConn        bool  // net.ipv4.vs.expire_nodest_conn
+	ExpireQuiescentTemplate bool  // net.ipv4.vs.expire_quiescent_template
+	ConnReuseMode           int   // net.ipv4.vs.conn_reuse_mode
+	Conntrack               *bool // net.ipv4.vs.conntrack; nil leaves it alone
 
 	// Timeouts are whole seconds; 0 leaves the kernel's.
 	TCPTimeout    time.Duration

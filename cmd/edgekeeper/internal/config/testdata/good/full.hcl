@@ -36,6 +36,7 @@ ipvs {
   expire_nodest_conn        = false
   expire_quiescent_template = false
   conn_reuse_mode           = 0
+  conntrack                 = true
   tcp_timeout               = "30m"
   tcp_fin_timeout           = "30s"
   udp_timeout               = "10s"
