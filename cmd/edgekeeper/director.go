@@ -58,7 +58,7 @@ func directorCommand() *cli.Command {
 					cfg, _, err := load(path, id)
 					return cfg, err
 				},
-				Guardian: func() *exec.Cmd { return guardian.Command(guardianName) },
+				Guardian: func() *exec.Cmd { return guardian.Command(guardianName, "-state-dir", cfg.StateDir) },
 				Log:      log,
 			})
 		},
@@ -90,8 +90,14 @@ func guardianCommand() *cli.Command {
 	return &cli.Command{
 		Name: guardianName, Hidden: true,
 		Usage:  "hand over when the director dies; started by the director",
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "state-dir", Usage: "state folder of the director", Required: true}},
 		Before: noArguments,
-		Action: func(c *cli.Context) error { return guardian.Main(logger(c.App.ErrWriter, config.Log{})) },
+		Action: func(c *cli.Context) error {
+			log := logger(c.App.ErrWriter, config.Log{})
+			return guardian.Main(log, func() error {
+				return agent.Withdraw(c.Context, c.String("state-dir"), agent.Platform{}, log)
+			})
+		},
 	}
 }
 

@@ -17,6 +17,7 @@
 //  2. A director that stops disarms it first (Disarm, then Bye).
 //  3. It acts once and exits: addresses off, then, where that succeeded,
 //     priority 0. So no other router takes over while an address is still here.
+//     What Main's caller has to do in its turn comes after that.
 //  4. It resigns only when it saw the end in time (Arm.Within). One that was
 //     stopped or starved itself does not know how long the director has been
 //     dead and who is master by now; it takes the addresses off and is silent.

@@ -23,7 +23,7 @@ const childArg = "guardian-child"
 // TestMain also is the guardian process of these tests, the real one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == childArg {
-		if err := Main(slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
+		if err := Main(slog.New(slog.NewTextHandler(os.Stderr, nil)), nil); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)

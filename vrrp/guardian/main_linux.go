@@ -30,8 +30,11 @@ func Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Main is the guardian process. It logs what it did, afterwards.
-func Main(log *slog.Logger) error {
+// Main is the guardian process. It logs what it did, afterwards. Once it has acted
+// it calls after, still with the lock, for what else the director's death leaves
+// to do and can wait for the adverts; nil is nothing. Await's patience counts for
+// both.
+func Main(log *slog.Logger, after func() error) error {
 	// The director decides when we end; and nobody who reads our log, or does
 	// not, keeps us from acting.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
@@ -46,6 +49,9 @@ func Main(log *slog.Logger) error {
 	_ = os.WriteFile("/proc/self/comm", []byte("edgekeeper-guar"), 0)
 	report, err := Serve(socketConn(socketFD), new(kernel))
 	if report != "" {
+		if after != nil {
+			err = errors.Join(err, after())
+		}
 		log.Warn(report, "kind", "guardian")
 	}
 	return err

@@ -249,19 +249,24 @@ func release(ctx context.Context, p Platform, log *slog.Logger, record kernelRec
 			return err
 		}
 	}
-	r := reconcile.New(ipvs, reconcile.Config{Log: log, Marks: p.OpenMarks(record.Marks)})
-	owned := map[lvs.Key]bool{}
-	for _, key := range record.Services {
-		owned[key] = true
-	}
-	r.Set(lvs.Desired{Owned: owned})
-	if err := r.Release(ctx); err != nil {
+	if err := releaseServices(ctx, ipvs, reconcile.Config{Log: log, Marks: p.OpenMarks(record.Marks)}, record.Services); err != nil {
 		return err
 	}
 	if record.Timeouts != nil {
 		return ipvs.SetTimeouts(*record.Timeouts)
 	}
 	return nil
+}
+
+// releaseServices removes virtual servers, those of them that are there.
+func releaseServices(ctx context.Context, ipvs IPVS, cfg reconcile.Config, keys []lvs.Key) error {
+	r := reconcile.New(ipvs, cfg)
+	owned := map[lvs.Key]bool{}
+	for _, key := range keys {
+		owned[key] = true
+	}
+	r.Set(lvs.Desired{Owned: owned})
+	return r.Release(ctx)
 }
 
 // keysOf lists the identities of the desired virtual servers.

@@ -220,6 +220,7 @@ func (a *agent) decide() {
 	a.decisions = make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
 	checks := map[discovery.Check]check.Seed{}
 	var next time.Time
+	var master []lvs.Key
 	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
 	for _, spec := range a.cfg.VirtualServers {
 		d := discovery.Merge(spec, view, a.memory[spec.Name])
@@ -228,6 +229,9 @@ func (a *agent) decide() {
 		if a.standby(spec) == "" {
 			want.Pools[spec.Service.Key] = d.Want
 			want.Marks = append(want.Marks, spec.Markings()...)
+			if spec.ActiveOn == discovery.OnMaster {
+				master = append(master, spec.Service.Key)
+			}
 		}
 		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
 			next = d.Next
@@ -247,7 +251,7 @@ func (a *agent) decide() {
 		_, wanted := checks[c]
 		return !wanted
 	})
-	if err := a.store.own(keysOf(want), a.kernel.remaining()); err != nil {
+	if err := a.store.own(keysOf(want), a.kernel.remaining(), master); err != nil {
 		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
 	}
 	if len(want.Marks) > 0 {

@@ -1,16 +1,23 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
 )
 
 // instanceFile is a file of the catalog with one instance of the service web.
@@ -143,17 +150,44 @@ func TestActiveOnMaster(t *testing.T) {
 			s.until("the danger is named", func() bool {
 				return strings.Contains(fmt.Sprint(s.snapshot().Pools[0].Warnings), `set active_on = "master"`)
 			})
+			s.leftByGuardian("web", "other")
 			configure(`active_on = "master"
   vrrp      = "VI_1"`)
 			s.hup <- syscall.SIGHUP
 			s.until("it is gone", func() bool { return len(s.snapshot().Pools[0].Warnings) == 0 })
 			s.table("10.0.0.1:1 10.0.0.2:1")
+			s.leftByGuardian("other")
 
 			s.stop()
 			if got := s.kernel.Dump(); got != "" {
 				t.Errorf("after the end as a master there is:\n%s", got)
 			}
 		})
+	}
+}
+
+// leftByGuardian lets a guardian withdraw what only a master has from a kernel
+// with the virtual server and one of somebody else, and checks what is left.
+func (s *site) leftByGuardian(want ...string) {
+	s.t.Helper()
+	names := map[string]lvs.Service{}
+	var dead kernel
+	for name, port := range map[string]uint16{"web": 80, "other": 81} {
+		names[name] = lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("127.0.0.1"), Port: port}, Scheduler: "wrr"}
+		if err := dead.Do(lvs.Op{Verb: lvs.AddService, Service: names[name]}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	open := func(context.Context, *slog.Logger) (agent.IPVS, error) { return &dead, nil }
+	if err := agent.Withdraw(s.t.Context(), filepath.Join(s.dir, "state"), agent.Platform{OpenIPVS: open}, slog.New(slog.DiscardHandler)); err != nil {
+		s.t.Fatal(err)
+	}
+	left := lvs.Table{}
+	for _, name := range want {
+		left[names[name].Key] = lvs.NewPool(names[name])
+	}
+	if d := cmp.Diff(lvstest.Dump(left), dead.Dump()); d != "" {
+		s.t.Errorf("after the guardian (-want +got):\n%s", d)
 	}
 }
 

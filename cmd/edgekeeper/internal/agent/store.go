@@ -15,8 +15,9 @@ const kernelFile = "ipvs.json"
 // kernelRecord is what an agent has made of the kernel's IPVS, for its successor
 // and for Cleanup.
 type kernelRecord struct {
-	Keep     bool          `json:"keep"`            // on_stop = "keep"
-	Services []lvs.Key     `json:"virtual_servers"` // ours to remove
+	Keep     bool          `json:"keep"`                                // on_stop = "keep"
+	Services []lvs.Key     `json:"virtual_servers"`                     // ours to remove
+	Master   []lvs.Key     `json:"virtual_servers_of_master,omitempty"` // of them, those that only a master has
 	Timeouts *lvs.Timeouts `json:"timeouts_before,omitempty"`
 	Sync     bool          `json:"sync_daemon,omitempty"` // a connection-synchronization daemon may run
 	Marks    bool          `json:"fwmarks,omitempty"`     // rules that set firewall marks may be there
@@ -47,15 +48,18 @@ func openStore(folder string) (*store, error) {
 }
 
 // own records which virtual servers are ours: those wanted now, before they are
-// created, and those that the reconciler still has to remove.
-func (s *store) own(wanted, remaining []lvs.Key) error {
+// created, and those that the reconciler still has to remove. Of those wanted, some
+// are wanted of a master only.
+func (s *store) own(wanted, remaining, master []lvs.Key) error {
 	next := make(map[lvs.Key]bool, len(wanted))
 	for _, k := range slices.Concat(wanted, remaining) {
 		next[k] = true
 	}
-	if maps.Equal(next, s.owned) {
+	slices.SortFunc(master, lvs.Key.Compare)
+	if maps.Equal(next, s.owned) && slices.Equal(master, s.record.Master) {
 		return nil
 	}
+	s.record.Master = master
 	// A new map: the reconciler may still hold the one before.
 	s.owned = next
 	s.record.Services = slices.SortedFunc(maps.Keys(next), lvs.Key.Compare)
