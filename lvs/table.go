@@ -126,6 +126,15 @@ type Stats struct {
 	Connections                  uint64 // since creation
 	InPackets, OutPackets        uint64
 	InBytes, OutBytes            uint64
+	Rates                        Rates
+}
+
+// Rates are what the kernel's estimator says of the traffic, per second: an
+// average that forgets a quarter every two seconds (net/netfilter/ipvs/ip_vs_est.c).
+// All are 0 where net.ipv4.vs.run_estimation is.
+type Rates struct {
+	Connections, InPackets, OutPackets uint32
+	InBytes, OutBytes                  uint64
 }
 
 // Observed is the kernel's table as it was read, with its counters.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -69,8 +70,15 @@ func statusCommand() *cli.Command {
 func poolsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pools", Usage: "show virtual servers and their real servers", ArgsUsage: "[virtual-server ...]",
-		Flags: []cli.Flag{socketFlag(), jsonFlag()},
+		Flags: []cli.Flag{
+			socketFlag(), jsonFlag(),
+			&cli.BoolFlag{Name: "stats", Usage: "show what the kernel has counted of each: connections, packets, bytes", EnvVars: []string{"EDGEKEEPER_STATS"}},
+			&cli.BoolFlag{Name: "rates", Usage: "show what that is per second, by the kernel's average", EnvVars: []string{"EDGEKEEPER_RATES"}},
+		},
 		Action: func(c *cli.Context) error {
+			if c.Bool("stats") && c.Bool("rates") {
+				return errors.New("-stats and -rates are two tables, ask for one (-json has both)")
+			}
 			s, err := client(c).Snapshot(c.Context)
 			if err != nil {
 				return err
@@ -81,6 +89,12 @@ func poolsCommand() *cli.Command {
 			}
 			if c.Bool("json") {
 				return output(c, s.Pools, nil)
+			}
+			switch {
+			case c.Bool("stats"):
+				return show.Counters(c.App.Writer, s)
+			case c.Bool("rates"):
+				return show.Rates(c.App.Writer, s)
 			}
 			return show.Pools(c.App.Writer, s)
 		},

@@ -66,6 +66,11 @@ const (
 	statsOutPackets  = 3
 	statsInBytes     = 4
 	statsOutBytes    = 5
+	statsConnRate    = 6
+	statsInPktRate   = 7
+	statsOutPktRate  = 8
+	statsInByteRate  = 9
+	statsOutByteRate = 10
 )
 
 // attrType takes the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER off a type.

@@ -112,7 +112,7 @@ func decodeDest(b []byte, family ipvs.AddressFamily) (ipvs.DestinationExtended, 
 	return d, err
 }
 
-// decodeStats reads the counters; the kernel's rates are not used.
+// decodeStats reads the counters and rates.
 func decodeStats(s *ipvs.Stats, b []byte) error {
 	return fields(b, func(r *value, typ uint16, v []byte) error {
 		switch typ {
@@ -126,6 +126,16 @@ func decodeStats(s *ipvs.Stats, b []byte) error {
 			s.IncomingBytes = r.wide(v)
 		case statsOutBytes:
 			s.OutgoingBytes = r.wide(v)
+		case statsConnRate:
+			s.ConnectionRate = r.wide(v)
+		case statsInPktRate:
+			s.IncomingPacketRate = r.wide(v)
+		case statsOutPktRate:
+			s.OutgoingPacketRate = r.wide(v)
+		case statsInByteRate:
+			s.IncomingByteRate = r.wide(v)
+		case statsOutByteRate:
+			s.OutgoingByteRate = r.wide(v)
 		}
 		return nil
 	})

@@ -128,7 +128,8 @@ func TestTable(t *testing.T) {
 				lvs.Dest{Addr: four, Weight: 1}, lvs.Dest{Addr: five, Weight: 1}, lvs.Dest{Addr: six, Weight: 1}),
 			other: {Service: lvs.Service{Key: other, Scheduler: "wrr"}},
 		})
-		st := lvs.Stats{Active: 3, Inactive: 1, Connections: 1<<32 + 7, InPackets: 8, OutPackets: 9, InBytes: 10, OutBytes: 11}
+		st := lvs.Stats{Active: 3, Inactive: 1, Connections: 1<<32 + 7, InPackets: 8, OutPackets: 9, InBytes: 10, OutBytes: 11,
+			Rates: lvs.Rates{Connections: 12, InPackets: 13, OutPackets: 14, InBytes: 1<<32 + 15, OutBytes: 16}}
 		c.socket.stats = st
 		c.socket.cut = 1
 		o, err := mustOpen(t, c).Table(t.Context())

@@ -223,7 +223,9 @@ func (s *socket) destObject(dst lvs.Dest) []byte {
 	a.close(old)
 	wide := a.open(destStats64)
 	for typ, v := range map[uint16]uint64{statsConnections: s.stats.Connections, statsInPackets: s.stats.InPackets,
-		statsOutPackets: s.stats.OutPackets, statsInBytes: s.stats.InBytes, statsOutBytes: s.stats.OutBytes} {
+		statsOutPackets: s.stats.OutPackets, statsInBytes: s.stats.InBytes, statsOutBytes: s.stats.OutBytes,
+		statsConnRate: uint64(s.stats.Rates.Connections), statsInPktRate: uint64(s.stats.Rates.InPackets), statsOutPktRate: uint64(s.stats.Rates.OutPackets),
+		statsInByteRate: s.stats.Rates.InBytes, statsOutByteRate: s.stats.Rates.OutBytes} {
 		a.bytes(typ, binary.NativeEndian.AppendUint64(nil, v)...)
 	}
 	a.close(wide)

@@ -92,6 +92,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 			p.Stale = p.Stale || a.known[q].Stale
 		}
 	}
+	p.Kernel = kernelService(service.Key, have)
 	for _, srv := range d.Servers {
 		p.Servers = append(p.Servers, poolServer(srv, service.Key, have))
 	}
@@ -116,9 +117,24 @@ func poolServer(srv discovery.ServerStatus, service lvs.Key, have lvs.Observed) 
 		out.Kernel = &control.KernelDest{
 			Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
 			Connections: n.Connections, InPackets: n.InPackets, OutPackets: n.OutPackets, InBytes: n.InBytes, OutBytes: n.OutBytes,
+			Rates: control.Rates(n.Rates),
 		}
 	}
 	return out
+}
+
+// kernelService is what the kernel counts for a virtual server, nil when it is
+// not in the table.
+func kernelService(key lvs.Key, have lvs.Observed) *control.KernelService {
+	if _, there := have.Table[key]; !there {
+		return nil
+	}
+	n := have.Services[key]
+	return &control.KernelService{
+		Active: n.Active, Inactive: n.Inactive,
+		Connections: n.Connections, InPackets: n.InPackets, OutPackets: n.OutPackets, InBytes: n.InBytes, OutBytes: n.OutBytes,
+		Rates: control.Rates(n.Rates),
+	}
 }
 
 func ipvsStatus(s reconcile.Status, k *dataplane) control.IPVS {

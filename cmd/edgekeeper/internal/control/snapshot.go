@@ -7,6 +7,7 @@ package control
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/discovery"
@@ -167,11 +168,30 @@ type Pool struct {
 	Stale       bool         `json:"stale,omitempty"`    // last-known-good from before the start
 	Servers     []PoolServer `json:"servers"`
 
+	Kernel   *KernelService    `json:"kernel,omitempty"`  // nil: not in the table
 	Error    string            `json:"error,omitempty"`   // what the kernel refuses of it
 	Standby  string            `json:"standby,omitempty"` // why the virtual server is not in the kernel's table, and need not be
 	Answers  discovery.Instead `json:"answers"`           // pool; fallback or sorry_server while quorum is lost
 	Fallback *Fallback         `json:"fallback,omitempty"`
 	Sorry    *PoolServer       `json:"sorry_server,omitempty"`
+}
+
+// Everybody lists the real servers of the pool, of its fallback, and the sorry
+// server, each address once: the kernel has no address twice in a virtual server.
+func (p Pool) Everybody() []PoolServer {
+	all := slices.Clone(p.Servers)
+	if p.Fallback != nil {
+		all = append(all, p.Fallback.Servers...)
+	}
+	if p.Sorry != nil {
+		all = append(all, *p.Sorry)
+	}
+	seen := make(map[netip.AddrPort]bool, len(all))
+	return slices.DeleteFunc(all, func(s PoolServer) bool {
+		again := seen[s.Addr]
+		seen[s.Addr] = true
+		return again
+	})
 }
 
 // Fallback is the second pool of a virtual server.
@@ -194,6 +214,29 @@ type KernelDest struct {
 	Connections uint64 `json:"connections"`
 	InPackets   uint64 `json:"in_packets"`
 	OutPackets  uint64 `json:"out_packets"`
+	InBytes     uint64 `json:"in_bytes"`
+	OutBytes    uint64 `json:"out_bytes"`
+	Rates       Rates  `json:"rates"`
+}
+
+// KernelService is what was last read of a virtual server: connections of all its
+// real servers now, and its own traffic since it was added, whoever had it.
+type KernelService struct {
+	Active      uint32 `json:"active"`
+	Inactive    uint32 `json:"inactive"`
+	Connections uint64 `json:"connections"`
+	InPackets   uint64 `json:"in_packets"`
+	OutPackets  uint64 `json:"out_packets"`
+	InBytes     uint64 `json:"in_bytes"`
+	OutBytes    uint64 `json:"out_bytes"`
+	Rates       Rates  `json:"rates"`
+}
+
+// Rates are the kernel's own averages per second, over the last seconds.
+type Rates struct {
+	Connections uint32 `json:"connections"`
+	InPackets   uint32 `json:"in_packets"`
+	OutPackets  uint32 `json:"out_packets"`
 	InBytes     uint64 `json:"in_bytes"`
 	OutBytes    uint64 `json:"out_bytes"`
 }

@@ -141,7 +141,7 @@ func (e emitter) pool(p control.Pool) {
 	for _, s := range p.Servers {
 		states[s.State.String()]++
 	}
-	for _, s := range everybody(p) {
+	for _, s := range p.Everybody() {
 		if k := s.Kernel; k != nil {
 			l := []string{p.Name, s.Addr.Addr().String(), portText(s.Addr.Port())}
 			e.gauge(weight, float64(k.Weight), l...)
@@ -152,8 +152,10 @@ func (e emitter) pool(p control.Pool) {
 			e.counter(outPackets, k.OutPackets, l...)
 			e.counter(inBytes, k.InBytes, l...)
 			e.counter(outBytes, k.OutBytes, l...)
+			e.rates(serverRates, k.Rates, l...)
 		}
 	}
+	e.traffic(p)
 	e.substitutes(p)
 	for state, n := range states {
 		e.gauge(poolServers, float64(n), p.Name, state)

@@ -1,9 +1,6 @@
 package metrics
 
 import (
-	"net/netip"
-	"slices"
-
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
@@ -23,22 +20,4 @@ func (e emitter) substitutes(p control.Pool) {
 	if p.Sorry != nil {
 		e.flag(poolSorry, p.Answers == discovery.TheSorry, p.Name)
 	}
-}
-
-// everybody lists the real servers of a pool, of its fallback, and the sorry
-// server, each address once: the kernel has no address twice in a pool.
-func everybody(p control.Pool) []control.PoolServer {
-	all := slices.Clone(p.Servers)
-	if p.Fallback != nil {
-		all = append(all, p.Fallback.Servers...)
-	}
-	if p.Sorry != nil {
-		all = append(all, *p.Sorry)
-	}
-	seen := make(map[netip.AddrPort]bool, len(all))
-	return slices.DeleteFunc(all, func(s control.PoolServer) bool {
-		again := seen[s.Addr]
-		seen[s.Addr] = true
-		return again
-	})
 }

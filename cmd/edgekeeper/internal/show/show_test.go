@@ -70,13 +70,17 @@ func troubled() control.Snapshot {
 		}},
 		Pools: []control.Pool{{
 			Name: "web", Service: "tcp 61.139.2.1:80", Scheduler: "wrr", Forward: "dr", Held: "3 of 5 would go", Stale: true,
+			Kernel: &control.KernelService{Active: 12, Inactive: 6, Connections: 2400, InPackets: 18000, InBytes: 223456789012,
+				Rates: control.Rates{Connections: 7, InPackets: 60, InBytes: 70000}},
 			Servers: []control.PoolServer{
-				server("61.139.2.4:80", "web-1", discovery.Serving, 3, "tcp check: connected", &control.KernelDest{Weight: 3, Active: 12, Inactive: 4}),
+				server("61.139.2.4:80", "web-1", discovery.Serving, 3, "tcp check: connected", &control.KernelDest{Weight: 3, Active: 12, Inactive: 4,
+					Connections: 1200, InPackets: 9000, OutPackets: 0, InBytes: 123456789012, OutBytes: 0, Rates: control.Rates{Connections: 7, InPackets: 60, InBytes: 70000}}),
 				server("61.139.2.5:80", "web-2", discovery.Failed, 1, "tcp check: connection refused", &control.KernelDest{Inactive: 2}),
 				server("61.139.2.6:80", "", discovery.Entering, 1, "tcp check has not answered yet", nil),
 			},
 		}, {
 			Name: "api", Service: "tcp 61.139.2.1:81", Scheduler: "wlc", Forward: "nat", QuorumLost: true, Answers: discovery.TheFallback,
+			Kernel:  &control.KernelService{Active: 3},
 			Servers: []control.PoolServer{server("61.139.2.4:81", "api-1", discovery.Failed, 1, "critical: port closed", &control.KernelDest{Active: 1})},
 			Fallback: &control.Fallback{Name: "dc2", Servers: []control.PoolServer{
 				server("198.51.100.9:81", "api-7", discovery.Serving, 5, "passing", &control.KernelDest{Weight: 5, Active: 2}),
@@ -84,7 +88,7 @@ func troubled() control.Snapshot {
 			Sorry: new(server("61.139.2.250:81", "", discovery.Standby, 1, "stands by; not checked", nil)),
 		}, {
 			Name: "media", Service: "fwmark 65601 inet", Addresses: []string{"udp 61.139.2.1-61.139.2.9:5060", "udp 61.139.2.1:10000-20000"}, Mark: 65601,
-			Scheduler: "rr", Forward: "dr", Persistence: 60, Engine: "sip",
+			Scheduler: "rr", Forward: "dr", Persistence: 60, Engine: "sip", Kernel: &control.KernelService{},
 			Servers: []control.PoolServer{server("61.139.2.4:0", "sip-1", discovery.Serving, 1, "tcp check: connected", &control.KernelDest{Weight: 1})},
 		}},
 		Process: control.Process{RealtimePriority: 50, RealtimeError: "set realtime priority 50: not permitted", LockMemory: true, LockedBytes: 80 << 20,
@@ -106,6 +110,8 @@ func TestGolden(t *testing.T) {
 	cases := map[string]func(io.Writer) error{
 		"status": func(w io.Writer) error { return show.Status(w, s) },
 		"pools":  func(w io.Writer) error { return show.Pools(w, s) },
+		"stats":  func(w io.Writer) error { return show.Counters(w, s) },
+		"rates":  func(w io.Writer) error { return show.Rates(w, s) },
 		"vrrp":   func(w io.Writer) error { return show.VRRP(w, s) },
 		"connections": func(w io.Writer) error {
 			return show.Connections(w, []control.Connection{{
