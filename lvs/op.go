@@ -116,6 +116,27 @@ func (o Op) String() string {
 	return b.String()
 }
 
+// Undoes gives in words what somebody else must have done that the op repairs:
+//
+//	added real server 61.139.2.9:80 (weight 5, forward nat)
+func (o Op) Undoes() string {
+	switch o.Verb {
+	case AddService:
+		return "removed virtual server " + o.Service.Key.String()
+	case SetService:
+		return fmt.Sprintf("changed virtual server %s: %s", o.Service.Key, changes(serviceFields(o.Service), serviceFields(o.Was.Service)))
+	case RemoveService:
+		return fmt.Sprintf("added virtual server %s (%s)", o.Service.Key, o.Service.describe())
+	case AddDest:
+		return fmt.Sprintf("removed real server %s", o.Dest.Addr)
+	case SetDest:
+		return fmt.Sprintf("changed real server %s: %s", o.Dest.Addr, changes(destFields(o.Dest), destFields(o.Was.Dest)))
+	case RemoveDest:
+		return fmt.Sprintf("added real server %s (%s)", o.Dest.Addr, o.Dest.describe())
+	}
+	return o.Verb.String()
+}
+
 // String gives "tcp 61.139.2.1:80 -> 61.139.2.4:80", or the virtual server alone.
 func (id DestID) String() string {
 	if id.Addr == (netip.AddrPort{}) {

@@ -139,6 +139,9 @@ func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 	// A reading amid somebody's changes shows a part of them: what the repair of
 	// that part could not do is drift still when the next reading shows the rest.
 	c := Change{Op: op, Err: err, Drift: p.drift(op) || rt != nil && rt.drift, At: time.Now(), Generation: p.gen}
+	if c.Drift {
+		c.Undone = p.undone(op)
+	}
 	p.r.record(&c)
 	if c.Err == nil {
 		delete(p.l.retries, id)
@@ -186,6 +189,15 @@ func (p *pass) drift(op lvs.Op) bool {
 	default:
 		return !had
 	}
+}
+
+// undone says what somebody else did that the op repairs. A real server that is set
+// and that we have not left there goes, and drains before: that it came was it.
+func (p *pass) undone(op lvs.Op) string {
+	if _, had := p.expected[op.Service.Key].Dest(op.Dest.Addr); op.Verb == lvs.SetDest && !had {
+		op = lvs.Op{Verb: lvs.RemoveDest, Service: op.Service, Dest: op.Was.Dest}
+	}
+	return op.Undoes()
 }
 
 // did brings have up to date with an op that is done. The

@@ -112,8 +112,9 @@ func (c Config) withDefaults() Config {
 type Change struct {
 	Op         lvs.Op
 	Result     Result
-	Err        error // nil unless Result is Conflict or Failed
-	Drift      bool  // the op undoes what somebody else did to the table
+	Err        error  // nil unless Result is Conflict or Failed
+	Drift      bool   // the op undoes what somebody else did to the table
+	Undone     string // with Drift: that, in words, as lvs.Op.Undoes has it
 	At         time.Time
 	Generation uint64 // of the Set that it was done for
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -295,17 +296,36 @@ func TestRestartAdoptsWithoutAnOp(t *testing.T) {
 	}
 }
 
+// TestDriftIsRepairedAndReported has somebody change the table in each way; the
+// event names what was alien.
 func TestDriftIsRepairedAndReported(t *testing.T) {
 	s := newSite(t)
 	s.config("release", `real_server "10.0.0.1:80" {}`)
 	s.start()
 	s.table("10.0.0.1:1")
-	s.kernel.Clear()
-	s.table("10.0.0.1:1")
-	s.until("drift is reported", func() bool { return s.snapshot().IPVS.Drift >= 1 })
-	events, err := s.client().Events(t.Context(), 0)
-	if err != nil || !strings.Contains(fmt.Sprint(events), "somebody else changed the table, repaired") {
-		t.Errorf("events %v (%v) do not name the drift", events, err)
+	web := lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("127.0.0.1"), Port: 80}, Scheduler: "wrr"}
+	dest := func(addr string, weight uint32) lvs.Dest {
+		return lvs.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight, Forward: lvs.NAT}
+	}
+	slow := web
+	slow.Scheduler, slow.Persistence = "rr", 60
+	for _, c := range []struct {
+		op   lvs.Op
+		want string
+	}{
+		{lvs.Op{Verb: lvs.RemoveService, Service: web}, "somebody else removed virtual server tcp 127.0.0.1:80; repaired: add"},
+		{lvs.Op{Verb: lvs.RemoveDest, Service: web, Dest: dest("10.0.0.1:80", 1)}, "somebody else removed real server 10.0.0.1:80; repaired: add"},
+		{lvs.Op{Verb: lvs.AddDest, Service: web, Dest: dest("10.0.0.9:80", 5)}, "somebody else added real server 10.0.0.9:80 (weight 5, forward nat); repaired: set"},
+		{lvs.Op{Verb: lvs.SetDest, Service: web, Dest: dest("10.0.0.1:80", 9)}, "somebody else changed real server 10.0.0.1:80: weight 1 -> 9; repaired: set"},
+		{lvs.Op{Verb: lvs.SetService, Service: slow}, "somebody else changed virtual server tcp 127.0.0.1:80: scheduler wrr -> rr, persistence 0 s -> 60 s; repaired: set"},
+	} {
+		if err := s.kernel.Do(c.op); err != nil {
+			t.Fatal(err)
+		}
+		s.until("an event says "+c.want, func() bool {
+			return slices.ContainsFunc(s.events("drift", "tcp 127.0.0.1:80"), func(e string) bool { return strings.HasPrefix(e, c.want) })
+		})
+		s.table("10.0.0.1:1")
 	}
 }
 

@@ -91,7 +91,7 @@ func (k *dataplane) changed(c reconcile.Change) {
 		k.failed[c.Op.ID()] = c.Err.Error()
 	}
 	if c.Drift && c.Err == nil {
-		k.drift = text
+		k.drift = fmt.Sprintf("%s: %s", object, c.Undone)
 	}
 	k.mu.Unlock()
 	switch {
@@ -99,7 +99,7 @@ func (k *dataplane) changed(c reconcile.Change) {
 	case c.Err != nil:
 		k.event("ipvs", object, fmt.Sprintf("%s: %v; tried again", text, c.Err))
 	case c.Drift:
-		k.event("drift", object, "somebody else changed the table, repaired: "+text)
+		k.event("drift", object, fmt.Sprintf("somebody else %s; repaired: %s", c.Undone, text))
 	default:
 		k.event("ipvs", object, text)
 	}
