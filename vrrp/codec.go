@@ -27,11 +27,23 @@ type Codec struct {
 
 // NewCodec returns the codec for cfg, or the error of cfg.Validate.
 func NewCodec(cfg Config) (*Codec, error) {
-	cfg = cfg.WithDefaults()
-	if err := cfg.Validate(); err != nil {
+	c := new(Codec)
+	if err := c.Reconfigure(cfg); err != nil {
 		return nil, err
 	}
-	c := &Codec{cfg: cfg, key: cfg.Auth.Secret.key()}
+	return c, nil
+}
+
+// Reconfigure replaces the whole configuration from now on (Machine's event of
+// this name). What must outlive a packet, of us and of those who stay peers, is
+// kept. The error is that of cfg.Validate; nothing has changed then.
+func (c *Codec) Reconfigure(cfg Config) error {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	c.cfg, c.key, c.signer = cfg, cfg.Auth.Secret.key(), newSigner(cfg.HMAC)
+	c.mine = nil
 	for _, a := range cfg.Addresses {
 		c.mine = append(c.mine, a.Prefix.Addr())
 	}
@@ -46,8 +58,10 @@ func NewCodec(cfg Config) (*Codec, error) {
 	if cfg.Auth.Type == AuthPass {
 		c.advert.Secret = c.key
 	}
-	c.signer = newSigner(cfg.HMAC)
-	return c, nil
+	if cfg.Unicast() {
+		c.marks.keep(cfg.Peers)
+	}
+	return nil
 }
 
 // SetHMAC replaces Config.HMAC from now on. What is known of other routers'

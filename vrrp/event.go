@@ -38,7 +38,7 @@ func (s State) String() string {
 }
 
 // Event is what happens to a Machine: Start, Stop, Received, Timeout,
-// SetPriority, Advertise, Handover, StepDown, Failed or Recovered.
+// SetPriority, Advertise, Reconfigure, Handover, StepDown, Failed or Recovered.
 type Event interface{ event() }
 
 // Start leaves Init. Source is the address adverts are sent from, which breaks

@@ -152,6 +152,8 @@ func (m *Machine) Step(now time.Time, event Event) []Action {
 		if m.state == Master && !m.handing {
 			m.advertise(now)
 		}
+	case Reconfigure:
+		m.reconfigure(now, ev.Config)
 	case Handover:
 		if m.state == Master && !m.handing {
 			m.startHandover(now, ev.Hold)

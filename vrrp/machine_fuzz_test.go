@@ -58,6 +58,9 @@ func fuzzEvent(r *reader, op byte) Event {
 	case 5:
 		return Handover{time.Duration(r.byte()) * time.Second / 10}
 	case 6:
+		if op >= 240 {
+			return Reconfigure{fuzzConfig(r)}
+		}
 		return Advertise{}
 	case 7:
 		return StepDown{Why: "asked to"}
@@ -110,12 +113,13 @@ func checkLocal(m *Machine, was State, claimed bool, now time.Time, ev Event, ac
 // FuzzSteps drives a machine with any events at times that do not go back. A step
 // is one byte that says what, one that says when, and what the event needs.
 func FuzzSteps(f *testing.F) {
-	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255})                    // claims, and is master
-	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 254, 11, 254})           // claims, late twice
-	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255, 56, 4, 200, 0, 9})  // yields
-	f.Add([]byte{0, 255, 0, 2, 0, 0, 0, 11, 255, 5, 8, 20, 8, 16, 10, 0, 9})  // the owner hands over
-	f.Add([]byte{1, 100, 3, 2, 0, 0, 0, 11, 255, 11, 255, 7, 3, 11, 255})     // steps down
-	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255, 5, 8, 20, 11, 255}) // nobody answers a handover
+	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255})                                            // claims, and is master
+	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 254, 11, 254})                                   // claims, late twice
+	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255, 56, 4, 200, 0, 9})                          // yields
+	f.Add([]byte{0, 255, 0, 2, 0, 0, 0, 11, 255, 5, 8, 20, 8, 16, 10, 0, 9})                          // the owner hands over
+	f.Add([]byte{1, 100, 3, 2, 0, 0, 0, 11, 255, 11, 255, 7, 3, 11, 255})                             // steps down
+	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255, 5, 8, 20, 11, 255})                         // nobody answers a handover
+	f.Add([]byte{0, 100, 0, 2, 0, 0, 0, 11, 255, 11, 255, 246, 8, 0, 100, 3, 2, 0, 11, 255, 11, 255}) // is reconfigured
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := &reader{in}
 		m, err := NewMachine(fuzzConfig(r))

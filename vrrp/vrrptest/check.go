@@ -67,7 +67,7 @@ func (s *sim) checkTakeover(r *router, why vrrp.Reason) {
 	switch why.Cause {
 	case vrrp.CauseLowerMaster:
 		s.checkClaim(r, why)
-		if !r.preempts() {
+		if !r.preempts() && (r.changed == 0 || s.now-r.changed > s.interval) { // nor does a claim end that runs
 			s.violate("%s preempted against NoPreempt", r.name)
 		}
 		// A claim that runs goes on when the priority changes: the other has yielded.

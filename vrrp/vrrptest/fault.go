@@ -89,7 +89,7 @@ func (s *sim) fault() {
 	case 15: // one more router takes over the new configuration
 		for _, x := range s.routers {
 			if x.stale && x.running() {
-				s.restart(x)
+				s.follow(x)
 				break
 			}
 		}
@@ -159,6 +159,40 @@ func (s *sim) reconfigure() {
 	s.adopt(c)
 }
 
+// follow makes r one of the site's configuration: while it runs, where that is
+// possible and the dice say so.
+func (s *sim) follow(r *router) {
+	if s.opt.Break != nil || r.foreign || s.site.unicast != (r.peers != 0) || s.rng.IntN(4) == 0 || !r.cfg.Reconfigurable(s.configOf(r)) {
+		s.restart(r)
+		return
+	}
+	s.report.InPlace++
+	old := *r
+	s.configure(r)
+	r.priority, r.replacedAfter = old.priority, max(r.replacedAfter, old.replacedAfter) // until it has said so
+	if r.cfg.PreemptDelay != old.cfg.PreemptDelay {
+		r.lowerSeen = false
+	}
+	if r.cfg.Interval != old.cfg.Interval || r.cfg.DownMultiplier != old.cfg.DownMultiplier {
+		r.fresh = false
+		if r.cfg.Version == vrrp.V2 {
+			r.interval = r.cfg.Interval
+		}
+	}
+	r.changed = s.now
+	if s.tracing {
+		s.trace(&r.process, "reconfigured, addresses %b, lease %s", r.list, r.leaseTime)
+	}
+	s.step(r, vrrp.Reconfigure{Config: r.cfg})
+	if r.running() && r.master {
+		s.arm(r, true)
+	}
+	if r.running() && r.priority != r.cfg.Priority {
+		r.priority, s.ranked, r.ranked = r.cfg.Priority, s.now, s.now
+		s.step(r, vrrp.SetPriority{Priority: r.priority})
+	}
+}
+
 // restart stops the process cleanly, or not, and starts it with the site's configuration.
 func (s *sim) restart(r *router) {
 	if s.rng.IntN(3) == 0 {
@@ -221,7 +255,10 @@ func (s *sim) calm() {
 			s.end(r)
 			s.guardBye(r)
 		case r.stale:
-			s.restart(r)
+			s.follow(r)
+			if r.failed && r.running() {
+				s.fail(r, false)
+			}
 		case r.failed:
 			s.fail(r, false)
 		}

@@ -43,6 +43,19 @@ func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
 	}
 }
 
+// change makes the addresses on the host those of the configuration.
+func (s *sim) change(r *router) {
+	if r.held == r.list {
+		return
+	}
+	s.dirty = true
+	if s.opt.Flaw == FlawKeepsFormer {
+		r.held |= r.list
+		return
+	}
+	r.held = r.list
+}
+
 // lease sets the lifetime of the addresses anew.
 func (s *sim) lease(r *router) {
 	if r.ends != 0 && s.opt.Flaw == FlawNeverRenews && s.now != r.tookAt {

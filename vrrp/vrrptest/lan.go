@@ -84,6 +84,7 @@ func (s *sim) send(r *router, priority uint8, decided time.Duration) {
 		if r.master && !r.foreign {
 			s.checkLate(r, decided)
 		}
+		r.replacedAfter = r.cfg.ReplacedAfter()
 		r.seq++
 	}
 	r.sentLocal = decided // also of a handover, which waits for an answer

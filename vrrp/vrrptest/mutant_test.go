@@ -189,6 +189,7 @@ var mutants = []struct {
 	{name: "a lease that is not renewed", flaw: FlawNeverRenews, want: "does not hold the address"},
 	{name: "a lease renewed without adverts", flaw: FlawRenewsAlone, want: "is silent and still holds"},
 	{name: "addresses that stay when the machine yields", flaw: FlawKeepsAddresses},
+	{name: "addresses that stay when the machine is reconfigured", flaw: FlawKeepsFormer},
 	{name: "a step that was held up and is not looked at again", flaw: FlawNoSecondLook, want: "after the advert that backups count from"},
 	{name: "a director that does not wait for the old guardian", flaw: FlawNoAwait, want: "while its director lives"},
 	{name: "a guardian that acts for a stopped director", flaw: FlawGuardianHasty, want: "while its director lives"},

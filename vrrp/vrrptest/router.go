@@ -27,13 +27,14 @@ type Machine interface {
 type router struct {
 	process
 	source    netip.Addr
-	rank      uint8       // its priority in the configuration
-	nopreempt bool        // of its own, whatever the site's
-	cfg       vrrp.Config // of the running process
-	peers     uint8       // unicast: a set of router ids; 0: multicast
-	list      uint8       // its virtual addresses, a set
-	stale     bool        // the site's configuration is another by now
-	priority  uint8       // effective, as last set
+	rank      uint8         // its priority in the configuration
+	nopreempt bool          // of its own, whatever the site's
+	cfg       vrrp.Config   // of the running process
+	peers     uint8         // unicast: a set of router ids; 0: multicast
+	list      uint8         // its virtual addresses, a set
+	stale     bool          // the site's configuration is another by now
+	changed   time.Duration // when it was last reconfigured while it runs
+	priority  uint8         // effective, as last set
 
 	machine  Machine       // nil: not running
 	fast     *vrrp.Machine // the same, when it is a plain one
@@ -263,6 +264,7 @@ func (s *sim) perform(r *router, actions []vrrp.Action, decided time.Duration) {
 		case vrrp.SendAdvert:
 			s.send(r, a.Priority, decided)
 			if a.Priority != vrrp.PriorityResign && r.held != 0 && r.master {
+				s.change(r)
 				s.lease(r)
 			}
 		case vrrp.Enter:

@@ -29,6 +29,7 @@ const (
 	FlawNone                   Flaw = iota
 	FlawNeverRenews                 // the loop installs addresses with a lease and forgets it
 	FlawRenewsAlone                 // a thread of its own renews leases, whether adverts are sent or not
+	FlawKeepsFormer                 // a router that is reconfigured leaves the addresses that it had
 	FlawKeepsAddresses              // addresses stay when the machine leaves mastership
 	FlawNoSecondLook                // the clock is not read again after a step that was held up
 	FlawInterval                    // adverts tell twice the interval
@@ -49,6 +50,7 @@ type Report struct {
 	Takeovers   uint64 // after the loss of a settled master, checked against the bound
 	Guarded     uint64 // priority 0 sent by a guardian
 	Reconfigure uint64 // changes of the whole site
+	InPlace     uint64 // routers that followed one while they ran
 }
 
 // Add sums reports.
@@ -62,6 +64,7 @@ func (r *Report) Add(o Report) {
 	r.Takeovers += o.Takeovers
 	r.Guarded += o.Guarded
 	r.Reconfigure += o.Reconfigure
+	r.InPlace += o.InPlace
 }
 
 // Violation is a broken promise, with the seed that shows it and the last part

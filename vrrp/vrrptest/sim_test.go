@@ -73,8 +73,8 @@ func TestSimulation(t *testing.T) {
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d changes of configuration, %d calms, %d takeovers, %d by a guardian, in %s",
-		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Reconfigure, total.Calms,
+	t.Logf("%.0f simulated hours, %d steps, %d adverts, %d transitions, %d faults, %d changes of configuration (%d routers followed while they ran), %d calms, %d takeovers, %d by a guardian, in %s",
+		total.Simulated.Hours(), total.Steps, total.Adverts, total.Transitions, total.Faults, total.Reconfigure, total.InPlace, total.Calms,
 		total.Takeovers, total.Guarded, time.Since(start).Round(time.Millisecond))
 }
 

@@ -123,14 +123,19 @@ func (s *sim) describe() {
 	}
 }
 
-// configure gives a process that starts its configuration.
-func (s *sim) configure(r *router) {
+// configOf is the site's configuration for a router.
+func (s *sim) configOf(r *router) vrrp.Config {
 	c := s.site.Config
 	c.Priority = r.rank
 	if r.nopreempt {
 		c.NoPreempt, c.PreemptDelay = true, 0
 	}
-	r.cfg, r.list, r.peers, r.stale = c.WithDefaults(), s.site.list, 0, false
+	return c.WithDefaults()
+}
+
+// configure gives it to one that starts, or is reconfigured.
+func (s *sim) configure(r *router) {
+	r.cfg, r.list, r.peers, r.stale = s.configOf(r), s.site.list, 0, false
 	if s.site.unicast {
 		r.peers = (1<<len(s.routers) - 1) &^ (1 << r.id)
 	}
