@@ -13,8 +13,13 @@ func (r *Runner) around(ctx context.Context, routers []*Runner, loop func()) {
 	var wg sync.WaitGroup
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	for _, x := range routers {
-		wg.Go(func() { x.watch(background) })
-		wg.Go(func() { x.lookOut(background) })
+		x.beside = func(host Host, lookout Lookout) context.CancelFunc {
+			ctx, cancel := context.WithCancel(background)
+			wg.Go(func() { x.watch(ctx, host) })
+			wg.Go(func() { x.lookOut(ctx, lookout) })
+			return cancel
+		}
+		x.unwatch = x.beside(x.cfg.Host, x.cfg.Lookout)
 	}
 	stopped := make(chan struct{})
 	wg.Go(func() { r.dispatch(stopped) })
@@ -32,11 +37,15 @@ func (r *Runner) around(ctx context.Context, routers []*Runner, loop func()) {
 	}
 }
 
-// watch keeps Host.Watch running.
-func (r *Runner) watch(ctx context.Context) {
+// watch keeps Host.Watch running. What it has seen counts as long as host is ours.
+func (r *Runner) watch(ctx context.Context, host Host) {
 	for {
-		err := r.cfg.Host.Watch(ctx, func(c Change) {
-			r.inbox.put(func(l *loop) { l.changed(c) })
+		err := host.Watch(ctx, func(c Change) {
+			r.inbox.put(func(l *loop) {
+				if l.r.cfg.Host == host {
+					l.changed(c)
+				}
+			})
 		})
 		if ctx.Err() != nil {
 			return

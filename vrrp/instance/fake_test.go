@@ -40,7 +40,8 @@ func (l *lan) dial(source string, log *journal) *conn {
 	return c
 }
 
-func (c *conn) Source() netip.Addr { return c.source }
+func (c *conn) Source() netip.Addr     { return c.source }
+func (c *conn) Tune(vrrp.Config) error { return nil }
 
 func (c *conn) Send(packet []byte, _ netip.Addr) error {
 	if err := c.fail.get(); err != nil {

@@ -54,15 +54,18 @@ const (
 )
 
 // lookOut keeps Lookout.Run running. What keeps failing is logged once.
-func (r *Runner) lookOut(ctx context.Context) {
-	w := r.cfg.Lookout
+func (r *Runner) lookOut(ctx context.Context, w Lookout) {
 	if w == nil {
 		return
 	}
 	last := ""
 	for {
 		err := w.Run(ctx, func(s Sighting) {
-			r.inbox.put(func(l *loop) { l.sighted(s) })
+			r.inbox.put(func(l *loop) {
+				if l.r.cfg.Lookout == w {
+					l.sighted(s)
+				}
+			})
 		})
 		if ctx.Err() != nil {
 			return

@@ -48,6 +48,7 @@ type loop struct {
 	link      pendingLink
 	doubts    []doubted // the first due first
 	installed bool
+	anew      bool         // Host has succeeded another, and not installed yet
 	roles     []Role       // of the present step, not yet given to OnRole
 	waiters   []chan error // callers of Handover
 	logged    map[troubleKey]bool
@@ -87,14 +88,12 @@ func (r *Runner) newLoop(machine *vrrp.Machine) (*loop, error) {
 	}
 	l := &loop{
 		r: r, machine: machine, codec: codec,
-		lease:         r.cfg.VRRP.LeaseTime(),
-		slack:         r.cfg.VRRP.LeaseSlack(),
-		replacedAfter: r.cfg.VRRP.ReplacedAfter(),
-		faults:        maps.Clone(r.cfg.Faults),
-		logged:        map[troubleKey]bool{},
-		present:       map[netip.Addr]string{},
-		timer:         time.NewTimer(0),
+		faults:  maps.Clone(r.cfg.Faults),
+		logged:  map[troubleKey]bool{},
+		present: map[netip.Addr]string{},
+		timer:   time.NewTimer(0),
 	}
+	l.timing()
 	if l.faults == nil {
 		l.faults = map[string]string{}
 	}

@@ -23,8 +23,9 @@ func (l *loop) step(event vrrp.Event) {
 	}
 	for _, peer := range l.peers {
 		peer.publish()
+		tell := peer.r.cfg.OnRole
 		for _, role := range peer.roles { // when all is done, and Status shows it
-			peer.r.outbox.put(func() { peer.r.cfg.OnRole(role) })
+			peer.r.outbox.put(func() { tell(role) })
 		}
 		peer.roles = peer.roles[:0]
 		peer.answerHandover()
@@ -79,7 +80,11 @@ func (l *loop) perform(action vrrp.Action) {
 	case vrrp.SendAdvert:
 		// A lease is never renewed without an advert that left: a master nobody
 		// hears will be replaced.
-		if l.send(a.Priority) && a.Priority != vrrp.PriorityResign && l.installed {
+		switch {
+		case !l.send(a.Priority), a.Priority == vrrp.PriorityResign, !l.installed:
+		case l.anew:
+			l.installAnew()
+		default:
 			l.install(l.r.cfg.Host.Renew)
 			l.rearmGuard()
 		}
@@ -87,7 +92,7 @@ func (l *loop) perform(action vrrp.Action) {
 		l.enter(a)
 	case vrrp.Announce:
 		for range a.Rounds {
-			if !l.installed || !l.hostBad.IsZero() {
+			if !l.installed || l.anew || !l.hostBad.IsZero() {
 				break
 			}
 			if err := l.r.cfg.Host.Announce(); err != nil {
@@ -146,6 +151,7 @@ func (l *loop) send(priority uint8) bool {
 
 // enter performs a change of state.
 func (l *loop) enter(e vrrp.Enter) {
+	l.anew = false
 	if e.State == vrrp.Master {
 		l.installed = true
 		l.hostBad = time.Time{}

@@ -18,6 +18,9 @@ import (
 type Conn interface {
 	// Source is the address that adverts are sent from.
 	Source() netip.Addr
+	// Tune is called when the virtual router has got another configuration
+	// (vrrp.Reconfigure).
+	Tune(vrrp.Config) error
 	// Send sends what vrrp.Codec.Encode returned to one destination. It must
 	// not block.
 	Send(packet []byte, to netip.Addr) error
@@ -192,7 +195,11 @@ type Runner struct {
 
 	grouped bool // a Group runs it
 
-	mu     sync.Mutex
+	// Of the loop, while it runs:
+	beside  func(Host, Lookout) context.CancelFunc // starts what runs beside it
+	unwatch context.CancelFunc                     // ends that
+
+	mu     sync.Mutex // the loop changes cfg with it held; others read it so
 	status Status
 }
 
@@ -235,7 +242,9 @@ func (r *Runner) SetFault(name, why string) {
 // election goes on undisturbed. The error is that of vrrp.Config.Validate; then
 // nothing changes.
 func (r *Runner) SetHMAC(h *vrrp.HMAC) error {
+	r.mu.Lock()
 	cfg := r.cfg.VRRP
+	r.mu.Unlock()
 	cfg.HMAC = h
 	if err := cfg.WithDefaults().Validate(); err != nil {
 		return fmt.Errorf("set HMAC of virtual router %s: %w", cfg.Name, err)

@@ -105,16 +105,20 @@ func newStatus(cfg vrrp.Config) Status {
 	s := Status{
 		Name: cfg.Name, VRID: cfg.VRID, Version: cfg.Version,
 		State: vrrp.Init, Since: time.Now(),
-		Priority: cfg.Priority, ConfigPriority: cfg.Priority,
-		Interval:   cfg.Interval,
-		MasterDown: cfg.Version.MasterDown(cfg.Interval, cfg.DownMultiplier, cfg.Priority),
-		Addresses:  cfg.Addresses, Excluded: cfg.Excluded,
-		Routes: cfg.Routes, Rules: cfg.Rules,
-		Lease:  cfg.LeaseTime(),
-		HMAC:   newHMACStatus(cfg.HMAC),
-		Peers:  cfg.Peers,
-		Faults: map[string]string{},
+		Priority: cfg.Priority,
+		HMAC:     newHMACStatus(cfg.HMAC),
+		Faults:   map[string]string{},
 	}
+	s.configured(cfg)
+	return s
+}
+
+// configured sets what can be another when a router is reconfigured.
+func (s *Status) configured(cfg vrrp.Config) {
+	s.ConfigPriority, s.Interval, s.Peers = cfg.Priority, cfg.Interval, cfg.Peers
+	s.MasterDown = cfg.Version.MasterDown(cfg.Interval, cfg.DownMultiplier, s.Priority)
+	s.Addresses, s.Excluded, s.Routes, s.Rules = cfg.Addresses, cfg.Excluded, cfg.Routes, cfg.Rules
+	s.Lease, s.LeaseNote = cfg.LeaseTime(), ""
 	switch {
 	case s.Lease > 0 && vrrp.LeaseEnd(s.Lease) >= s.MasterDown:
 		s.LeaseNote = "the configured lease may outlast a takeover: " + vrrp.LeaseEnd(s.Lease).String() + " at worst, takeover after " + s.MasterDown.String()
@@ -124,7 +128,6 @@ func newStatus(cfg vrrp.Config) Status {
 	default:
 		s.LeaseNote = "no whole-second lease ends before a takeover after " + s.MasterDown.String()
 	}
-	return s
 }
 
 func (s Status) clone() Status {

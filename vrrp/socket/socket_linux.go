@@ -178,6 +178,22 @@ func (c *Conn) join(ifi *net.Interface, cfg vrrp.Config) error {
 	return nil
 }
 
+// Tune implements instance.Conn: the filter knows the addresses.
+func (c *Conn) Tune(cfg vrrp.Config) error {
+	program, err := filter(cfg)
+	if err == nil {
+		if c.v4 {
+			err = ipv4.NewPacketConn(c.ip).SetBPF(program)
+		} else {
+			err = ipv6.NewPacketConn(c.ip).SetBPF(program)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("change filter: %w", err)
+	}
+	return nil
+}
+
 // sourceOn finds the address to send from.
 func sourceOn(ifi *net.Interface, cfg vrrp.Config) (netip.Addr, error) {
 	addrs, err := ifi.Addrs()

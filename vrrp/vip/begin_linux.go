@@ -46,7 +46,7 @@ func (h *Host) begin() error {
 		}
 	}
 	if h.cfg.StateFile != "" {
-		if err := writeState(h.cfg.StateFile, h.cfg.Name, h.parts); err != nil {
+		if err := h.write(nil); err != nil {
 			return err
 		}
 	}

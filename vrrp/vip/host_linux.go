@@ -77,6 +77,8 @@ type Host struct {
 	links   []macvlan
 	denial  *denial  // nil: packets are accepted
 	parts   []part   // in the order of installation
+	former  *Host    // that this one succeeds, until it has
+	left    []part   // of that one, to be taken off
 	targets []target // the addresses among them
 	now     *announcers
 	pacer   *Pacer
@@ -107,22 +109,37 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, now: newAnnouncers(nl), ready: map[target]*prepared{}, linked: map[string]bool{}, moved: make(chan struct{}, 1)}
-	if h.monitor = cfg.Monitor; h.monitor == nil {
-		h.monitor = new(Monitor)
-	}
-	if h.pacer = cfg.Pacer; h.pacer == nil {
-		h.pacer = new(Pacer)
-	}
-	h.later.ready = make(chan struct{}, 1)
 	if err := nl.SetSocketTimeout(kernelTimeout); err != nil {
 		nl.Close()
 		return nil, fmt.Errorf("set netlink timeout: %w", err)
 	}
-	if h.renewer, err = openRenewer(); err != nil {
+	renewer, err := openRenewer()
+	if err != nil {
 		nl.Close()
 		return nil, err
 	}
+	h := newHost(cfg, nl, newAnnouncers(nl), renewer)
+	if err := h.begin(); err != nil {
+		nl.Close()
+		return nil, errors.Join(err, h.renewer.close())
+	}
+	return h, nil
+}
+
+// newHost is a host that has not done anything yet.
+func newHost(cfg Config, nl *netlink.Handle, now *announcers, renewer *renewer) *Host {
+	h := &Host{
+		cfg: cfg, log: cfg.Logger.With("instance", cfg.Name), nl: nl, now: now, renewer: renewer,
+		monitor: cfg.Monitor, pacer: cfg.Pacer,
+		ready: map[target]*prepared{}, linked: map[string]bool{}, moved: make(chan struct{}, 1),
+	}
+	if h.monitor == nil {
+		h.monitor = new(Monitor)
+	}
+	if h.pacer == nil {
+		h.pacer = new(Pacer)
+	}
+	h.later.ready = make(chan struct{}, 1)
 	for _, list := range [][]vrrp.Address{cfg.Addresses, cfg.Excluded} {
 		for _, a := range list {
 			device := a.Device
@@ -142,11 +159,7 @@ func Open(cfg Config) (*Host, error) {
 	for _, r := range cfg.Rules {
 		h.parts = append(h.parts, rule{r})
 	}
-	if err := h.begin(); err != nil {
-		nl.Close()
-		return nil, errors.Join(err, h.renewer.close())
-	}
-	return h, nil
+	return h
 }
 
 // Install puts every part of the master on the host, in order; see the package
@@ -159,7 +172,7 @@ func (h *Host) Install(lease time.Duration) error {
 	// An address of ours with another prefix length would be in the way (IPv6) or
 	// stay when ours goes (IPv4).
 	err := sweep(h.nl, h.targets, true)
-	return errors.Join(err, h.put(lease, func(part) bool { return true }))
+	return errors.Join(err, h.put(lease, func(part) bool { return true }), h.succeed(true, lease))
 }
 
 // Renew sets the lifetimes anew, and puts back what is missing. Without a lease
@@ -219,7 +232,7 @@ func (h *Host) Remove() error {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, sweep(h.nl, h.targets, false))
+	errs = append(errs, h.succeed(false, 0), sweep(h.nl, h.targets, false))
 	err := errors.Join(errs...)
 	if err == nil {
 		h.setHolding(free)

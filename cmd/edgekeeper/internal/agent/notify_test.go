@@ -51,6 +51,7 @@ func (h *quietHost) Watch(ctx context.Context, report func(instance.Change)) err
 type quietWire struct{ closed chan struct{} }
 
 func (w quietWire) Source() netip.Addr            { return netip.MustParseAddr("192.0.2.251") }
+func (w quietWire) Tune(vrrp.Config) error        { return nil }
 func (w quietWire) Send([]byte, netip.Addr) error { return nil }
 func (w quietWire) Receive([]byte) (vrrp.Packet, error) {
 	<-w.closed
