@@ -257,7 +257,14 @@ var (
 	}}
 )
 
-var garps = regexp.MustCompile(`garp_repeat = \d+`)
+// What a reload changes in the configuration.
+var (
+	garps  = regexp.MustCompile(`garp_repeat = \d+`)
+	accept = regexp.MustCompile(`accept = \w+`)
+	beside = regexp.MustCompile(`virtual_address "192\.0\.2\.100/24" {}`)
+)
+
+const another = "\n  virtual_address \"198.51.100.7/32\" {}"
 
 // Mishaps of the network and of operators.
 var (
@@ -282,6 +289,8 @@ var (
 		m.Run(c.t, netns.Tool("nft", "delete table netdev loss"))
 		return true
 	}}
+	// One more address and other announcements come to routers that go on; every
+	// second time one of them has to start again. The others must not notice.
 	reloaded = mishap{name: "reload", do: func(c *chaos, m *machine) bool {
 		c.reloads++
 		file := filepath.Join(m.dir, "director.hcl")
@@ -289,8 +298,16 @@ var (
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		// This one is stopped and started anew; the others must not notice.
 		text := garps.ReplaceAllString(string(b), fmt.Sprintf("garp_repeat = %d", 1+c.reloads%9))
+		switch {
+		case strings.Contains(text, another):
+			text = strings.ReplaceAll(text, another, "")
+		default:
+			text = beside.ReplaceAllString(text, "$0"+another)
+		}
+		if c.reloads%2 == 0 {
+			text = accept.ReplaceAllString(text, fmt.Sprintf("accept = %t", c.reloads%4 == 0))
+		}
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			c.t.Fatal(err)
 		}
@@ -356,6 +373,7 @@ vrrp "VI_6" {
   interface         = "eth0"
   virtual_router_id = 56
   garp_repeat = 5
+  accept = true
   virtual_address "2001:db8::100/64" {}
 }`})
 	c := newChaos(t, s, 2*settling)

@@ -42,23 +42,6 @@ func (r *routers) named(name string) []*router {
 	return slices.DeleteFunc(r.list(), func(x *router) bool { return x.group == nil || x.group.cfg.Name != name })
 }
 
-// staysIn reports whether a router that is configured as before can go on: of a
-// group, all members are configured as before, and are the same.
-func (r *routers) staysIn(x *router, want []config.VRRP, groups []config.SyncGroup) bool {
-	same := func(x *router) bool {
-		return slices.ContainsFunc(want, func(w config.VRRP) bool { return sameRouter(w, x.cfg) })
-	}
-	if x.group == nil {
-		return same(x)
-	}
-	if !slices.ContainsFunc(groups, func(g config.SyncGroup) bool {
-		return g.Name == x.group.cfg.Name && slices.Equal(g.Instances, x.group.cfg.Instances)
-	}) {
-		return false
-	}
-	return !slices.ContainsFunc(r.running, func(o *router) bool { return o.group == x.group && !same(o) })
-}
-
 // unit is what runs, stops and hands over as one: a lone router, or a group.
 type unit struct {
 	name    string
@@ -137,7 +120,7 @@ func (r *routers) openUnit(members []config.VRRP, g *group) (*unit, error) {
 // close releases what openUnit took.
 func (u *unit) close() (err error) {
 	for _, x := range u.members {
-		err = errors.Join(err, x.host.Close())
+		err = errors.Join(err, x.open.close())
 	}
 	return err
 }

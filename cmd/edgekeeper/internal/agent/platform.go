@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 
@@ -36,6 +37,10 @@ type Platform struct {
 	PeekIPVS func(ctx context.Context, log *slog.Logger) (IPVS, error)
 	// OpenHost prepares the addresses of a virtual router.
 	OpenHost func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error)
+	// SucceedHost prepares the Host that a running virtual router goes on with when
+	// its configuration becomes another (vip.Host.Succeed). settle is called when
+	// it has, or when the change is given up.
+	SucceedHost func(now Host, cfg config.VRRP, log *slog.Logger) (next Host, settle func(taken bool) error, err error)
 	// Dial opens the socket of a virtual router.
 	Dial func(cfg config.VRRP) (instance.Conn, error)
 	// OpenLookout prepares the lookout of a virtual router.
@@ -48,6 +53,37 @@ type Platform struct {
 	Addresses func() []netip.Addr
 	// Sysctls is the folder of the kernel's settings; default /proc/sys.
 	Sysctls string
+}
+
+// hostConfig says which addresses of a virtual router go where.
+func hostConfig(cfg config.VRRP, log *slog.Logger) vip.Config {
+	return vip.Config{
+		Name: cfg.Router.Name, Interface: cfg.Interface,
+		Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
+		Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
+		ARPInterval: cfg.ARPInterval, NAInterval: cfg.NAInterval,
+		VMACs: vmacs(cfg), NoAccept: cfg.NoAccept, Logger: log,
+	}
+}
+
+// errOtherHost: it is not one of vrrp/vip.
+var errOtherHost = errors.New("its addresses cannot change while it runs")
+
+func succeedHost(now Host, cfg config.VRRP, log *slog.Logger) (Host, func(taken bool) error, error) {
+	old, ok := now.(*vip.Host)
+	if !ok {
+		return nil, nil, errOtherHost
+	}
+	next, err := old.Succeed(hostConfig(cfg, log))
+	if err != nil {
+		return nil, nil, err
+	}
+	return next, func(taken bool) error {
+		if taken {
+			return next.Settle()
+		}
+		return old.Settle()
+	}, nil
 }
 
 func (p Platform) withDefaults() Platform {
@@ -70,15 +106,13 @@ func (p Platform) withDefaults() Platform {
 	if p.OpenHost == nil {
 		monitor, pacer := new(vip.Monitor), new(vip.Pacer)
 		p.OpenHost = func(cfg config.VRRP, stateFile string, log *slog.Logger) (Host, error) {
-			return vip.Open(vip.Config{
-				Name: cfg.Router.Name, Interface: cfg.Interface,
-				Addresses: cfg.Router.Addresses, Excluded: cfg.Router.Excluded,
-				Routes: cfg.Router.Routes, Rules: cfg.Router.Rules,
-				ARPInterval: cfg.ARPInterval, NAInterval: cfg.NAInterval, Pacer: pacer,
-				VMACs: vmacs(cfg), NoAccept: cfg.NoAccept,
-				StateFile: stateFile, Monitor: monitor, Logger: log,
-			})
+			v := hostConfig(cfg, log)
+			v.StateFile, v.Monitor, v.Pacer = stateFile, monitor, pacer
+			return vip.Open(v)
 		}
+	}
+	if p.SucceedHost == nil {
+		p.SucceedHost = succeedHost
 	}
 	if p.OpenLookout == nil {
 		presence := new(conflict.Presence)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,7 +35,7 @@ type routers struct {
 // router is one VRRP instance that runs.
 type router struct {
 	cfg     config.VRRP
-	host    Host
+	open    *openHost
 	runner  *instance.Runner
 	lookout Lookout
 	group   *group // nil: none. Its members share stop and done
@@ -71,33 +70,34 @@ func (r *routers) find(name string) *router {
 }
 
 // set makes the running routers those of the configuration. One whose
-// configuration is as it was, but for what it tracks and how adverts are signed, goes on without a break;
-// one that differs hands over, stops and starts again. When one cannot start, those of before are put
-// back and the error says why. Members of a group start again together.
+// configuration is as it was goes on without a break, and so does one that can
+// become another while it runs; one that cannot hands over, stops and starts
+// again. When one cannot start, those of before are put back and the error says
+// why. Members of a group start again together.
 func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
 		return errStopping
 	}
-	var next, leave []*router
-	for _, x := range r.running {
-		if r.staysIn(x, want, groups) {
-			next = append(next, x)
-		} else {
-			leave = append(leave, x)
-		}
-	}
+	next, leave, changes := r.sort(want, groups)
 	ctx := context.WithoutCancel(r.agent.work)
 	stopAll(ctx, leave)
 	started, err := r.startAll(slices.DeleteFunc(slices.Clone(want), func(w config.VRRP) bool {
-		return slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name })
+		return slices.ContainsFunc(next, func(x *router) bool { return x.cfg.Router.Name == w.Router.Name }) ||
+			slices.ContainsFunc(changes, func(c *change) bool { return c.cfg.Router.Name == w.Router.Name })
 	}), groups)
+	if err != nil {
+		r.undo(changes)
+	}
 	if errors.Is(err, errStopping) {
 		return err
 	}
 	if err != nil {
 		return errors.Join(err, r.putBack(leave))
+	}
+	for _, c := range changes {
+		next = append(next, r.apply(c))
 	}
 	next = append(next, started...)
 	order := func(x *router) int {
@@ -115,15 +115,6 @@ func (r *routers) set(want []config.VRRP, groups []config.SyncGroup) error {
 	adjust(next, want)
 	r.running = next
 	return nil
-}
-
-// sameRouter reports whether a router need not start again: what it tracks, how
-// often it probes and how adverts are signed is changed in place.
-func sameRouter(a, b config.VRRP) bool {
-	a.ConflictProbe = b.ConflictProbe
-	a.Tracks, b.Tracks = nil, nil
-	a.Router.HMAC, b.Router.HMAC = nil, nil
-	return reflect.DeepEqual(a, b)
 }
 
 // putBack starts routers again that were stopped for a configuration that is
@@ -168,27 +159,33 @@ func (r *routers) open(cfg config.VRRP) (*router, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("vrrp %s: %w", name, err), host.Close())
 	}
+	run := a.runnerConfig(cfg, host, lookout)
+	run.Faults = faults
+	run.OnRole = func(role instance.Role) { a.role(name, role) }
+	run.OnTrouble = func(t instance.Trouble) { a.trouble(name, t) }
+	runner, err := instance.New(run)
+	if err != nil {
+		return nil, errors.Join(err, host.Close())
+	}
+	x := &router{cfg: cfg, open: &openHost{host: host}, runner: runner, lookout: lookout, tracks: cfg.Tracks, hmac: cfg.Router.HMAC, faults: faults}
+	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
+	return x, nil
+}
+
+// runnerConfig is what a runner needs, but for the callbacks.
+func (a *agent) runnerConfig(cfg config.VRRP, host Host, lookout Lookout) instance.Config {
 	start := cfg.Router
 	if cfg.Peers != nil {
 		start.Peers = a.peersOf(cfg).list()
 	}
-	runner, err := instance.New(instance.Config{
-		VRRP:   start,
-		Faults: faults, IgnoreLink: !cfg.OwnInterface,
+	return instance.Config{
+		VRRP: start, IgnoreLink: !cfg.OwnInterface,
 		OnLoss: lossPolicy(cfg.OnLoss), LinkUpDelay: cfg.UpDelay, LinkDownDelay: cfg.DownDelay,
-		Dial:      func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
-		Host:      host,
-		Lookout:   lookout,
-		Guard:     a.guardOf(cfg),
-		OnRole:    func(role instance.Role) { a.role(name, role) },
-		OnTrouble: func(t instance.Trouble) { a.trouble(name, t) },
-	})
-	if err != nil {
-		return nil, errors.Join(err, host.Close())
+		Dial:    func() (instance.Conn, error) { return a.opts.Platform.Dial(cfg) },
+		Host:    host,
+		Lookout: lookout,
+		Guard:   a.guardOf(cfg),
 	}
-	x := &router{cfg: cfg, host: host, runner: runner, lookout: lookout, tracks: cfg.Tracks, hmac: cfg.Router.HMAC, faults: faults}
-	x.priorityFrom, x.priorityBase, x.prioritySet, x.priorityWhy = "config", cfg.Router.Priority, cfg.Router.Priority, "config"
-	return x, nil
 }
 
 // role records a change of state; it is called by the runner, not by the loop.
