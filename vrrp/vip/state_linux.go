@@ -87,21 +87,68 @@ func removeState(path string) error {
 	return nil
 }
 
+// ErrUnreadable says that a state file does not tell what to take off. It has
+// been set aside (UnreadableSuffix); an address without a lifetime may be left.
+var ErrUnreadable = errors.New("it cannot be told which addresses were left")
+
+// UnreadableSuffix is added to the name of a state file that is set aside.
+const UnreadableSuffix = ".unreadable"
+
+// readState reads a state file, in which everything is as writeState writes it:
+// the kernel takes a deletion that names no address for one of any address.
+func readState(path string) (s state, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, setAside(path, err)
+	}
+	for _, a := range s.Addresses {
+		if !a.Prefix.IsValid() || a.Prefix.Addr().IsUnspecified() || a.Device == "" {
+			return s, setAside(path, fmt.Errorf("address %q on interface %q", a.Prefix, a.Device))
+		}
+	}
+	for _, v := range s.VMACs {
+		if v.Name == "" || v.Parent == "" {
+			return s, setAside(path, fmt.Errorf("VMAC %q on interface %q", v.Name, v.Parent))
+		}
+	}
+	if slices.ContainsFunc(s.Denied, func(ip netip.Addr) bool { return !ip.IsValid() }) {
+		return s, setAside(path, errors.New("no address among those denied"))
+	}
+	for _, r := range s.Routes {
+		if err := r.Validate(); err != nil {
+			return s, setAside(path, err)
+		}
+	}
+	for _, r := range s.Rules {
+		if err := r.Validate(); err != nil {
+			return s, setAside(path, err)
+		}
+	}
+	if s.Instance == "" {
+		return s, setAside(path, errors.New("no instance"))
+	}
+	return s, nil
+}
+
+func setAside(path string, why error) error {
+	return errors.Join(fmt.Errorf("state file %s: %w; set aside as %s: %w", path, why, path+UnreadableSuffix, ErrUnreadable),
+		os.Rename(path, path+UnreadableSuffix))
+}
+
 // Cleanup takes off the addresses, routes and rules a state file names and removes the file. It
 // works without an agent and must not run beside one. A file that does not
 // exist is no error: there is nothing to clean up. When an address cannot be
-// removed the file stays.
+// removed the file stays. The error wraps ErrUnreadable for a damaged file.
 func Cleanup(stateFile string) error {
-	b, err := os.ReadFile(stateFile)
+	s, err := readState(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("clean up: %w", err)
-	}
-	var s state
-	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("clean up: parse %s: %w", stateFile, err)
 	}
 	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {

@@ -36,11 +36,36 @@ func TestState(t *testing.T) {
 	if err := Cleanup(path); err != nil {
 		t.Errorf("Cleanup without a file: %v", err)
 	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Cleanup(path); err == nil {
-		t.Error("Cleanup accepts a file it cannot parse")
+}
+
+// TestDamagedState: what does not tell an address is not carried out, but set
+// aside, and is in nobody's way after that.
+func TestDamagedState(t *testing.T) {
+	for _, text := range []string{
+		"", "{", "null", "[]", `{"instance": 1}`, "\x00\x00\x00",
+		`{"instance": "VI_1", "addresses": [{}]}`,
+		`{"instance": "VI_1", "addresses": [{"device": "lo", "prefix": ""}]}`,
+		`{"instance": "VI_1", "addresses": [{"device": "lo", "prefix": "0.0.0.0/0"}]}`,
+		`{"instance": "VI_1", "addresses": [{"device": "", "prefix": "192.0.2.1/24"}]}`,
+		`{"instance": "VI_1", "addresses": [], "vmacs": [{}]}`,
+		`{"instance": "VI_1", "addresses": [], "denied": [""]}`,
+		`{"instance": "VI_1", "addresses": [], "routes": [{}]}`,
+		`{"instance": "VI_1", "addresses": [], "rules": [{}]}`,
+		`{"addresses": []}`,
+	} {
+		path := filepath.Join(t.TempDir(), "VI_1"+StateSuffix)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := CleanupAll(filepath.Dir(path)); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if b, err := os.ReadFile(path + UnreadableSuffix); err != nil || string(b) != text {
+			t.Errorf("%s: set aside is %s, %v", text, b, err)
+		}
+		if err := CleanupAll(filepath.Dir(path)); err != nil {
+			t.Errorf("%s: again: %v", text, err)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
+	"github.com/edgekeeper/edgekeeper/vrrp/vip"
 )
 
 // Options are what a director needs to run.
@@ -98,7 +99,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 
 // run is the life of the director.
 func (a *agent) run(ctx context.Context) (err error) {
-	if err := a.opts.Platform.Cleanup(AddressFolder(a.cfg.StateDir)); err != nil {
+	// A damaged record keeps nobody from starting: the configured addresses are
+	// taken off by their routers, and a lease takes off the others.
+	err = a.opts.Platform.Cleanup(AddressFolder(a.cfg.StateDir))
+	if errors.Is(err, vip.ErrUnreadable) {
+		a.event("agent", a.cfg.RouterID, err.Error())
+		err = a.opts.Platform.Cleanup(AddressFolder(a.cfg.StateDir)) // it has been set aside
+	}
+	if err != nil {
 		return fmt.Errorf("remove left-over addresses: %w", err)
 	}
 	sources, err := a.makeSources(a.cfg)
