@@ -5,11 +5,14 @@ import (
 	"net/netip"
 )
 
-// ask is one question of a specification. Tier 0 is a selector's own query, the
-// others are its failovers in their order.
+// place is where in a specification something is asked. Tier 0 is a selector's
+// own query, the others are its failovers in their order.
+type place struct{ selector, tier int }
+
+// ask is one question of a specification.
 type ask struct {
-	selector, tier int
-	query          Query
+	place
+	query Query
 }
 
 // asks lists the questions of a specification.
@@ -17,7 +20,7 @@ func asks(spec Spec) []ask {
 	var out []ask
 	for i, sel := range spec.Selectors {
 		for tier, q := range sel.Queries() {
-			out = append(out, ask{i, tier, q})
+			out = append(out, ask{place{i, tier}, q})
 		}
 	}
 	return out
@@ -71,11 +74,11 @@ func failOver(spec Spec, servers map[netip.AddrPort]*server) {
 		tier := active[s.from.selector]
 		now := spec.Selectors[s.from.selector].Queries()[tier]
 		s.state, s.explicit = Standby, true
-		s.reason = fmt.Sprintf("%s stands by while %s serves; %s", datacenter(s.query), datacenter(now), s.reason)
+		s.reason = fmt.Sprintf("%s stands by while %s serves; %s", datacenter(s.query), datacenter(&now), s.reason)
 	}
 }
 
-func datacenter(q Query) string {
+func datacenter(q *Query) string {
 	if q.Datacenter == "" {
 		return "the own datacenter"
 	}

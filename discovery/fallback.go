@@ -165,7 +165,7 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 // sorryServer says whether the sorry server could serve. Without checks nobody
 // asks.
 func sorryServer(spec Spec, view View) *server {
-	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
+	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, instance: &nobody, query: &nowhere, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
 	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
 	if spec.SorryChecked {
 		s.checks = s.checksOf(spec)

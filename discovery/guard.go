@@ -75,6 +75,17 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 	d.Memory.Removals = window
 }
 
+// stillHeld takes the guard's word back where nobody is held after all, because a
+// datacenter that goes before serves again.
+func (d *Decision) stillHeld(servers map[netip.AddrPort]*server) {
+	for _, s := range servers {
+		if s.state == HeldBack {
+			return
+		}
+	}
+	d.Held = ""
+}
+
 // missing counts the removals of the window that nothing has made up for: neither
 // the real server itself, which is back, nor another that began to serve since.
 // Each of those makes up for one.

@@ -29,8 +29,8 @@ type Past struct {
 	Since time.Time // since then; zero: for long
 	Full  int       // the weight without slow start
 
-	instance Instance
-	query    Query
+	instance *Instance      // as it was last listed; nil: never
+	query    *Query         // that listed it; nil: none did
 	target   netip.AddrPort // what checks connect to; zero: the address itself
 }
 

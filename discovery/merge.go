@@ -77,6 +77,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	panicMode(spec, servers, &d)
 	guard(spec, view.Now, before, servers, &d)
 	failOver(spec, servers)
+	d.stillHeld(servers)
 	for _, s := range servers {
 		s.settle(spec)
 	}
@@ -90,14 +91,14 @@ type server struct {
 	addr     netip.AddrPort // in the kernel's table
 	target   netip.AddrPort // what checks connect to; port 0 when nobody knows one
 	origin   Origin
-	instance Instance // of a catalog server
-	query    Query
-	from     ask     // where in the specification that was asked
-	config   *Server // of a configured server
-	gone     bool    // only remembered: no source lists it any more
-	adopted  bool    // and known from the kernel's table only
-	unusable string  // why it cannot be in this pool at all
-	checks   []made  // of it
+	instance *Instance // of a catalog server; never nil, never written to
+	query    *Query    // that it was found with; never nil
+	from     place     // where in the specification that was asked
+	config   *Server   // of a configured server
+	gone     bool      // only remembered: no source lists it any more
+	adopted  bool      // and known from the kernel's table only
+	unusable string    // why it cannot be in this pool at all
+	checks   []made    // of it
 
 	catalog opinion // what the catalog thinks
 	native  opinion // what the native checks think
@@ -119,13 +120,19 @@ type server struct {
 	slow     *SlowStatus // nil: it has its full weight
 }
 
+// What a real server has that no catalog has named.
+var (
+	nobody  Instance
+	nowhere Query
+)
+
 // candidates lists the real servers that the configuration and the catalogs
 // name, and notes the queries that have not been answered in d.Waiting.
 func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 	out := map[netip.AddrPort]*server{}
 	for i := range spec.Servers {
 		c := &spec.Servers[i]
-		out[c.Addr] = &server{addr: c.Addr, target: c.Addr, origin: FromConfig, config: c}
+		out[c.Addr] = &server{addr: c.Addr, target: c.Addr, origin: FromConfig, config: c, instance: &nobody, query: &nowhere}
 	}
 	for _, from := range asks(spec) {
 		sel := spec.Selectors[from.selector]
@@ -134,7 +141,9 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			d.Waiting = append(d.Waiting, from.query)
 			continue
 		}
-		for _, inst := range known.Instances {
+		query := &from.query
+		for i := range known.Instances {
+			inst := &known.Instances[i]
 			if !carries(inst.Tags, sel.Tags) {
 				continue
 			}
@@ -150,7 +159,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			}
 			s := out[addr]
 			if s == nil {
-				s = &server{addr: addr}
+				s = &server{addr: addr, instance: &nobody, query: &nowhere}
 				out[addr] = s
 			} else if s.origin == FromCatalog && s.from.tier < from.tier {
 				continue // the datacenter that goes before knows it too
@@ -163,7 +172,7 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 			}
 			// A configured server that the catalog lists too keeps its configured
 			// weight and gains the catalog's state.
-			s.origin, s.instance, s.query, s.from, s.target = FromCatalog, inst, from.query, from, target
+			s.origin, s.instance, s.query, s.from, s.target = FromCatalog, inst, query, from.place, target
 			s.unusable = unusable(spec, addr)
 		}
 	}
@@ -203,10 +212,10 @@ func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, wa
 		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
 			continue
 		}
-		s := &server{addr: addr, target: cmp.Or(past.target, addr), origin: past.Origin, instance: past.instance, query: past.query, gone: true, adopted: past.Adopted}
-		i := slices.IndexFunc(all, func(a ask) bool { return a.query == past.query })
+		s := &server{addr: addr, target: cmp.Or(past.target, addr), origin: past.Origin, instance: cmp.Or(past.instance, &nobody), query: cmp.Or(past.query, &nowhere), gone: true, adopted: past.Adopted}
+		i := slices.IndexFunc(all, func(a ask) bool { return a.query == *s.query })
 		if i >= 0 {
-			s.from = all[i]
+			s.from = all[i].place
 		}
 		switch {
 		case past.Adopted && fallbackWaits:
@@ -265,7 +274,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	}
 	d.Memory.Servers = make(map[netip.AddrPort]Past, len(servers))
 	d.Checks = make(map[Check]Health, len(servers)*len(spec.Checks))
-	d.Want = lvs.Want{Drain: spec.Drain, Reasons: map[netip.AddrPort]string{}, AtOnce: map[netip.AddrPort]bool{}}
+	d.Want = lvs.Want{Drain: spec.Drain, Reasons: make(map[netip.AddrPort]string, len(servers)), AtOnce: map[netip.AddrPort]bool{}}
 	if spec.Protocol == lvs.UDP {
 		d.Want.Drain = 0 // as lvs.Drain has it; of a firewall mark it does not know the protocol
 	}
@@ -274,7 +283,8 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	}
 
 	live := 0
-	var dests []lvs.Dest
+	d.Servers = make([]ServerStatus, 0, len(servers))
+	dests := make([]lvs.Dest, 0, len(servers))
 	for _, addr := range sortedAddrs(servers) {
 		s := servers[addr]
 		d.Servers = append(d.Servers, s.status(view))
@@ -287,10 +297,8 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 		if s.atOnce {
 			d.Want.AtOnce[addr] = true
 		}
-		d.Memory.Servers[addr] = Past{
-			In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
-			Adopted: s.adopted, instance: s.instance, query: s.query, target: s.target,
-			Live: s.in && s.effective > 0, Since: s.since, Full: s.full,
+		if s.in || !s.gone { // one that has gone is forgotten with the decision that says so
+			d.Memory.Servers[addr] = s.past()
 		}
 		if !s.in {
 			continue
@@ -303,6 +311,15 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	d.Memory.QuorumLost = d.QuorumLost
 	dests = d.substitute(spec, view, fallback, live, dests)
 	d.Want.Pool = lvs.NewPool(service, dests...)
+}
+
+// past is what the next decision must know of the server.
+func (s *server) past() Past {
+	return Past{
+		In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
+		Adopted: s.adopted, instance: s.instance, query: s.query, target: s.target,
+		Live: s.in && s.effective > 0, Since: s.since, Full: s.full,
+	}
 }
 
 // seed is what a check of the server starts from.

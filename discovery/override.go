@@ -85,6 +85,33 @@ func ParseOverrides(prev Overrides, pairs map[string]Pair) (Overrides, []Rejecte
 	return next, rejected
 }
 
+// Affects lists the virtual servers, each once and in order, of which a setting
+// differs from what it was before. all means that it may be any of them: nodes are
+// not of one virtual server. Priorities are of none.
+func (o Overrides) Affects(before Overrides) (names []string, all bool) {
+	differ(o.Weights, before.Weights, func(t Target) { names = append(names, t.VirtualServer) })
+	differ(o.Drains, before.Drains, func(t Target) { names = append(names, t.VirtualServer) })
+	differ(o.Schedulers, before.Schedulers, func(vs string) { names = append(names, vs) })
+	differ(o.Holds, before.Holds, func(vs string) { names = append(names, vs) })
+	differ(o.NodeDrains, before.NodeDrains, func(string) { all = true })
+	slices.Sort(names)
+	return slices.Compact(names), all
+}
+
+// differ calls f with each key that has another value in one map than in the other.
+func differ[K, V comparable](a, b map[K]V, f func(K)) {
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			f(k)
+		}
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			f(k)
+		}
+	}
+}
+
 // add parses one pair into o. A non-empty why says what is wrong with it, and
 // kept is the earlier value that o took over from prev, if there was one.
 func (o *Overrides) add(prev Overrides, key string, pair Pair) (kept, why string) {

@@ -139,6 +139,10 @@ func (a *agent) tooOld(source discovery.Source, confirmed time.Time) string {
 // has not spoken in this run keeps the record of an earlier one.
 func (a *agent) remember() {
 	now := time.Now()
+	if !a.learned && now.Sub(a.store.savedAt) < confirmEvery {
+		return
+	}
+	a.learned = false
 	good := lastKnownGood{Version: lastKnownGoodVersion, Of: catalogsOf(a.cfg), KV: a.store.recall.KV, Peers: a.savePeers()}
 	for _, q := range a.source.queries {
 		k, ok := a.known[q]
@@ -169,6 +173,7 @@ func (a *agent) remember() {
 	}
 	if err := statedir.Write(a.store.folder, lastKnownGoodFile, good); err != nil {
 		a.event("agent", "state", "cannot write the last known good state: "+err.Error())
+		a.learned = true
 		return
 	}
 	a.store.saved, a.store.savedAt = good, now

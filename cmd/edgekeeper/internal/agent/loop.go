@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -63,12 +62,14 @@ type agent struct {
 	kvError     string
 	pairsStale  bool // pairs are of before the restart
 	decided     bool // the first table was made
+	learned     bool // something that a later run wants to know
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
 	peers       map[string]*peerMemory // by VRRP instance
 	verdicts    map[discovery.Check]discovery.Verdict
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
+	due         due
 	trackers    map[string]*tracker // by name
 	targets     []target
 	dirtySince  time.Time // zero: clean
@@ -147,7 +148,8 @@ func (a *agent) loop(ctx context.Context) error {
 			a.kernel.tuned.insist(a.cfg, a.event)
 			a.kernel.tuned.review(a.event)
 			a.routers.findPeers()
-			a.touch()
+			a.due.review()
+			a.settle()
 		case f := <-a.inbox:
 			f()
 		case <-a.settled.C:
@@ -167,8 +169,14 @@ func (a *agent) loop(ctx context.Context) error {
 // clean-up at start take care of the addresses.
 func (a *agent) fail(err error) { a.failure = err }
 
-// touch says that something changed which the pools may depend on.
+// touch says that something changed which all pools may depend on.
 func (a *agent) touch() {
+	a.due.all = true
+	a.settle()
+}
+
+// settle has what is due decided when a burst of changes is over.
+func (a *agent) settle() {
 	now := time.Now()
 	if a.dirtySince.IsZero() {
 		a.dirtySince = now
@@ -207,112 +215,6 @@ func (a *agent) adopt(spec discovery.Spec, table lvs.Table) {
 	}
 }
 
-// decide merges everything into the desired table.
-func (a *agent) decide() {
-	a.dirtySince = time.Time{}
-	if !a.decided {
-		a.decided = true
-		a.standIn()
-	}
-	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
-	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.cfg.VirtualServers)), Owned: a.store.owned}
-	before := a.decisions
-	a.decisions = make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
-	checks := map[discovery.Check]check.Seed{}
-	var next time.Time
-	var master []lvs.Key
-	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
-	for _, spec := range a.cfg.VirtualServers {
-		d := discovery.Merge(spec, view, a.memory[spec.Name])
-		a.decisions = append(a.decisions, d)
-		memory[spec.Name] = d.Memory
-		if a.standby(spec) == "" {
-			want.Pools[spec.Service.Key] = d.Want
-			want.Marks = append(want.Marks, spec.Markings()...)
-			if spec.ActiveOn == discovery.OnMaster {
-				master = append(master, spec.Service.Key)
-			}
-		}
-		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
-			next = d.Next
-		}
-		for c, seed := range d.Checks {
-			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
-		}
-	}
-	a.memory = memory
-	a.stepped.Stop()
-	if !next.IsZero() {
-		a.stepped.Reset(max(time.Until(next), settleMin))
-	}
-
-	a.checks.Set(checks)
-	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
-		_, wanted := checks[c]
-		return !wanted
-	})
-	if err := a.store.own(keysOf(want), a.kernel.remaining(), master); err != nil {
-		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
-	}
-	if len(want.Marks) > 0 {
-		if err := a.store.ownMarks(); err != nil {
-			a.event("agent", "state", "cannot record that firewall marks are ours: "+err.Error())
-		}
-	}
-	if a.kernel.reconciler != nil {
-		a.kernel.reconciler.Set(want)
-	}
-	a.deriveTrackers()
-	// The table first, the words after: a line per real server on a slow log must
-	// not keep ten thousand of them from serving.
-	a.explain(before)
-	a.remember()
-}
-
-// explain reports what changed between two decisions, a sentence per real server.
-func (a *agent) explain(before []discovery.Decision) {
-	old := map[string]discovery.Decision{}
-	for _, d := range before {
-		old[d.Spec.Name] = d
-	}
-	for _, d := range a.decisions {
-		was, known := old[d.Spec.Name]
-		a.tellPool(was, d)
-		for _, w := range d.Warnings {
-			if !slices.Contains(was.Warnings, w) {
-				a.event("catalog", d.Spec.Name, w)
-			}
-		}
-		if d.Held != "" && was.Held == "" {
-			a.event("held", d.Spec.Name, "HELD: "+d.Held)
-		} else if d.Held == "" && was.Held != "" {
-			a.event("held", d.Spec.Name, "no longer held")
-		}
-		if d.Want.Hold != was.Want.Hold {
-			a.event("held", d.Spec.Name, orElse(d.Want.Hold, "no longer frozen by KV"))
-		}
-		if d.Panic != was.Panic {
-			a.event("pool", d.Spec.Name, map[bool]string{true: "panic: too few healthy real servers, so all are used", false: "panic is over"}[d.Panic])
-		}
-		if d.QuorumLost != was.QuorumLost || !known && d.QuorumLost {
-			a.event("pool", d.Spec.Name, map[bool]string{true: "quorum lost", false: "quorum regained"}[d.QuorumLost])
-		}
-		if d.Instead != was.Instead {
-			a.event("pool", d.Spec.Name, answers(d))
-		}
-		states := map[string]discovery.ServerStatus{}
-		for _, s := range slices.Concat(was.Servers, was.Fallback) {
-			states[s.Addr.String()] = s
-		}
-		for _, s := range slices.Concat(d.Servers, d.Fallback) {
-			prev, seen := states[s.Addr.String()]
-			if !seen || prev.State != s.State || prev.Weight != s.Weight && !grows(prev, s) {
-				a.event("server", d.Spec.Name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
-			}
-		}
-	}
-}
-
 func orElse(s, other string) string {
 	if s == "" {
 		return other
@@ -328,6 +230,7 @@ func (a *agent) verdict(c discovery.Check, v discovery.Verdict) {
 		for _, news := range checkNews(was, v) {
 			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s", c.Spec().Type, news))
 		}
-		a.touch()
+		a.due.checked(c)
+		a.settle()
 	})
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -165,22 +166,25 @@ func (a *agent) tellPool(was, d discovery.Decision) {
 		}
 		a.tell(e)
 	}
-	before := make(map[string]discovery.ServerStatus, len(was.Servers))
+	if len(a.targets) == 0 {
+		return
+	}
+	before := make(map[netip.AddrPort]discovery.ServerState, len(was.Servers))
 	for _, s := range was.Servers {
-		before[s.Addr.String()] = s
+		before[s.Addr] = s.State
 	}
 	for _, s := range d.Servers {
 		prev, now := "UP", serverWord(s.State)
-		if p, ok := before[s.Addr.String()]; ok {
-			prev = orElse(serverWord(p.State), prev)
+		if p, ok := before[s.Addr]; ok {
+			prev = orElse(serverWord(p), prev)
 		}
-		delete(before, s.Addr.String())
+		delete(before, s.Addr)
 		if now != "" && now != prev {
 			a.tell(notify.Event{Kind: notify.Server, Object: name + " " + s.Addr.String(), State: now, Previous: prev, Reason: s.Reason})
 		}
 	}
 	for _, s := range was.Servers {
-		if _, gone := before[s.Addr.String()]; gone && serverWord(s.State) != "" {
+		if _, gone := before[s.Addr]; gone && serverWord(s.State) != "" {
 			a.tell(notify.Event{Kind: notify.Server, Object: name + " " + s.Addr.String(), State: "GONE", Previous: serverWord(s.State), Reason: "it is no longer a real server of the pool"})
 		}
 	}

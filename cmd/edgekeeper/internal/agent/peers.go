@@ -99,6 +99,7 @@ func (a *agent) findPeers(x *router) {
 		a.event("vrrp", name, fmt.Sprintf("unicast peers: %s: %s; the last known peers stand: %s", queryName(q), m.problem, words(list)))
 	}
 	if !slices.Equal(before, list) {
+		a.learned = true
 		a.event("vrrp", name, fmt.Sprintf("unicast peers: %s, were %s: %s", words(list), words(before), queryName(q)))
 	}
 	x.runner.SetPeers(list, fmt.Sprintf("no unicast peer is known: %s: %s", queryName(q), m.problem))

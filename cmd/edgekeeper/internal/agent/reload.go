@@ -57,7 +57,7 @@ func (a *agent) take(cfg *config.Config) error {
 		return err
 	}
 	old := a.cfg
-	a.cfg = cfg
+	a.cfg, a.learned = cfg, true
 	a.useTargets(targets)
 	a.setTrackers(cfg.Trackers, vrrp.TrackUnknown)
 	a.favour(cfg.Process)

@@ -216,7 +216,9 @@ func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
 		delete(a.firstError, ans.Query)
 	}
 	a.routers.findPeers()
-	a.touch()
+	a.due.answered(a.cfg.VirtualServers, ans.Query)
+	a.learned = true
+	a.settle()
 }
 
 // settings takes what the KV says.
@@ -231,15 +233,16 @@ func (a *agent) settings(ctx context.Context, kv discovery.KVAnswer) {
 		}
 		a.kvError = kv.Err
 		a.unset()
-		a.touch()
+		a.settle()
 		return
 	}
 	if a.kvError != "" {
 		a.event("kv", a.source.kvWhere, fmt.Sprintf("answers again, index %d", kv.Index))
 	}
 	a.kvError, a.pairs, a.pairsStale = "", kv, false
+	a.learned = true
 	a.override()
-	a.touch()
+	a.settle()
 }
 
 // override reads the settings and passes on what is not the pools' business.
@@ -251,5 +254,6 @@ func (a *agent) override() {
 			a.event("kv", r.Key, r.String())
 		}
 	}
+	a.due.overridden(before, a.overrides)
 	a.routers.priorities()
 }

@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+	"github.com/edgekeeper/edgekeeper/discovery/check"
+	"github.com/edgekeeper/edgekeeper/lvs"
+)
+
+// decide merges what is due and makes the desired table of it and of what was
+// decided before.
+func (a *agent) decide() {
+	a.dirtySince = time.Time{}
+	if !a.decided {
+		a.decided = true
+		a.standIn()
+	}
+	before := a.merge()
+	a.setChecks(before)
+	a.setTable()
+	a.deriveTrackers()
+	// The table first, the words after: a line per real server on a slow log must
+	// not keep ten thousand of them from serving.
+	var changed []string
+	for i, d := range a.decisions {
+		if was, ok := before[d.Spec.Name]; ok && a.explain(was, a.decisions[i]) {
+			changed = append(changed, d.Spec.Name)
+		}
+	}
+	a.due.decided(changed)
+	a.remember()
+}
+
+// merge decides every virtual server that is due, and returns the decisions that
+// were replaced, by name; of a new virtual server that is an empty one.
+func (a *agent) merge() (before map[string]discovery.Decision) {
+	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
+	old := make(map[string]discovery.Decision, len(a.decisions))
+	for _, d := range a.decisions {
+		old[d.Spec.Name] = d
+	}
+	before = map[string]discovery.Decision{}
+	var next time.Time
+	decisions := make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
+	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
+	for _, spec := range a.cfg.VirtualServers {
+		d, known := old[spec.Name]
+		if !known || a.due.take(d, view.Now) {
+			before[spec.Name] = d
+			d = discovery.Merge(spec, view, a.memory[spec.Name])
+		}
+		decisions = append(decisions, d)
+		memory[spec.Name] = d.Memory
+		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
+			next = d.Next
+		}
+	}
+	a.decisions, a.memory = decisions, memory
+	a.stepped.Stop()
+	if !next.IsZero() {
+		a.stepped.Reset(max(time.Until(next), settleMin))
+	}
+	return before
+}
+
+// setChecks has those checks made that the decisions ask for, when they ask for
+// others than the ones that they replace.
+func (a *agent) setChecks(before map[string]discovery.Decision) {
+	asksOthers := func(d discovery.Decision) bool {
+		was, replaced := before[d.Spec.Name]
+		return replaced && !sameKeys(was.Checks, d.Checks)
+	}
+	if !a.due.all && !slices.ContainsFunc(a.decisions, asksOthers) {
+		return
+	}
+	checks := make(map[discovery.Check]check.Seed, len(a.due.watched))
+	for _, d := range a.decisions {
+		for c, seed := range d.Checks {
+			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
+		}
+	}
+	a.checks.Set(checks)
+	a.due.watch(a.decisions)
+	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
+		_, wanted := checks[c]
+		return !wanted
+	})
+}
+
+func sameKeys[K comparable, V any](a, b map[K]V) bool {
+	return maps.EqualFunc(a, b, func(V, V) bool { return true })
+}
+
+// setTable hands the desired table to the reconciler.
+func (a *agent) setTable() {
+	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.decisions)), Owned: a.store.owned}
+	var master []lvs.Key
+	for _, d := range a.decisions {
+		if a.standby(d.Spec) != "" {
+			continue
+		}
+		want.Pools[d.Spec.Service.Key] = d.Want
+		want.Marks = append(want.Marks, d.Spec.Markings()...)
+		if d.Spec.ActiveOn == discovery.OnMaster {
+			master = append(master, d.Spec.Service.Key)
+		}
+	}
+	if err := a.store.own(keysOf(want), a.kernel.remaining(), master); err != nil {
+		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
+	}
+	if len(want.Marks) > 0 {
+		if err := a.store.ownMarks(); err != nil {
+			a.event("agent", "state", "cannot record that firewall marks are ours: "+err.Error())
+		}
+	}
+	if a.kernel.reconciler != nil {
+		a.kernel.reconciler.Set(want)
+	}
+}
+
+// explain reports what differs between two decisions about a virtual server, a
+// sentence per real server, and whether anything does. Was is empty at the first.
+func (a *agent) explain(was, d discovery.Decision) (differs bool) {
+	name := d.Spec.Name
+	tell := func(kind, object, text string) {
+		differs = true
+		a.event(kind, object, text)
+	}
+	a.tellPool(was, d)
+	for _, w := range d.Warnings {
+		if !slices.Contains(was.Warnings, w) {
+			tell("catalog", name, w)
+		}
+	}
+	if d.Held != "" && was.Held == "" {
+		tell("held", name, "HELD: "+d.Held)
+	} else if d.Held == "" && was.Held != "" {
+		tell("held", name, "no longer held")
+	}
+	if d.Want.Hold != was.Want.Hold {
+		tell("held", name, orElse(d.Want.Hold, "no longer frozen by KV"))
+	}
+	if d.Panic != was.Panic {
+		tell("pool", name, map[bool]string{true: "panic: too few healthy real servers, so all are used", false: "panic is over"}[d.Panic])
+	}
+	if known := was.Spec.Name != ""; d.QuorumLost != was.QuorumLost || !known && d.QuorumLost {
+		tell("pool", name, map[bool]string{true: "quorum lost", false: "quorum regained"}[d.QuorumLost])
+	}
+	if d.Instead != was.Instead {
+		tell("pool", name, answers(d))
+	}
+	states := make(map[netip.AddrPort]*discovery.ServerStatus, len(was.Servers)+len(was.Fallback))
+	for _, list := range [][]discovery.ServerStatus{was.Servers, was.Fallback} {
+		for i := range list {
+			states[list[i].Addr] = &list[i]
+		}
+	}
+	for _, list := range [][]discovery.ServerStatus{d.Servers, d.Fallback} {
+		for i := range list {
+			s := &list[i]
+			prev := states[s.Addr]
+			if prev == nil || prev.State != s.State || prev.Weight != s.Weight && !grows(*prev, *s) {
+				tell("server", name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
+			}
+		}
+	}
+	return differs || len(was.Servers) != len(d.Servers) || len(was.Fallback) != len(d.Fallback)
+}

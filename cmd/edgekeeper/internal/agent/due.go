@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// due knows which virtual servers are to be decided anew. Merge is a function of
+// a specification, of what is known and of the decision before: where none of
+// these has changed, and time alone changes nothing, the decision stands. With a
+// thousand pools, a change of one costs as much as with one.
+type due struct {
+	all     bool
+	names   map[string]bool              // of the virtual servers
+	young   map[string]bool              // decided anew since the review before last: see review
+	watched map[discovery.Check][]string // who has the check
+}
+
+func (d *due) mark(name string) {
+	if d.names == nil {
+		d.names = map[string]bool{}
+	}
+	d.names[name] = true
+}
+
+// answered is called when more is known about a query.
+func (d *due) answered(specs []discovery.Spec, q discovery.Query) {
+	for _, spec := range specs {
+		if slices.ContainsFunc(spec.AllSelectors(), func(s discovery.Selector) bool { return slices.Contains(s.Queries(), q) }) {
+			d.mark(spec.Name)
+		}
+	}
+}
+
+// checked is called when a check has a new verdict.
+func (d *due) checked(c discovery.Check) {
+	for _, name := range d.watched[c] {
+		d.mark(name)
+	}
+}
+
+// overridden is called when the live settings have changed.
+func (d *due) overridden(before, now discovery.Overrides) {
+	names, all := now.Affects(before)
+	d.all = d.all || all
+	for _, name := range names {
+		d.mark(name)
+	}
+}
+
+// review is called at intervals. What was decided lately is decided once more: a
+// real server that has left is listed once, and is gone from the decision after.
+func (d *due) review() {
+	for name := range d.young {
+		d.mark(name)
+	}
+	d.young = nil
+}
+
+// take reports whether a virtual server is to be decided now.
+func (d *due) take(before discovery.Decision, now time.Time) bool {
+	return d.all || d.names[before.Spec.Name] || !before.Next.IsZero() && !before.Next.After(now)
+}
+
+// decided notes that everything that was due has been decided, and which of it
+// has changed.
+func (d *due) decided(changed []string) {
+	d.all, d.names = false, nil
+	for _, name := range changed {
+		if d.young == nil {
+			d.young = map[string]bool{}
+		}
+		d.young[name] = true
+	}
+}
+
+// watch notes who has which check.
+func (d *due) watch(decisions []discovery.Decision) {
+	d.watched = make(map[discovery.Check][]string, len(d.watched))
+	for _, dec := range decisions {
+		for c := range dec.Checks {
+			d.watched[c] = append(d.watched[c], dec.Spec.Name)
+		}
+	}
+}
