@@ -44,6 +44,10 @@ type Options struct {
 	// DNS makes the agent answer DNS on a port of its own.
 	DNS bool
 
+	// HTTPS makes the agent answer over TLS, too, with the certificates that
+	// Config names.
+	HTTPS bool
+
 	// Config is merged into the agent's configuration, key by key.
 	Config map[string]any
 }
@@ -53,6 +57,7 @@ type Agent struct {
 	Addr   string      // host:port of its HTTP interface
 	Node   string      // its node name
 	DNS    string      // host:port of its DNS, with Options.DNS
+	HTTPS  string      // host:port of its HTTP interface over TLS, with Options.HTTPS
 	Client *api.Client // with RootToken where ACLs are on
 
 	t    testing.TB
@@ -90,7 +95,7 @@ func Start(t testing.TB, o Options) *Agent {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports, err := freePorts(4)
+	ports, err := freePorts(5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +118,9 @@ func Start(t testing.TB, o Options) *Agent {
 	if o.DNS {
 		conf["ports"].(map[string]int)["dns"] = ports[3]
 	}
+	if o.HTTPS {
+		conf["ports"].(map[string]int)["https"] = ports[4]
+	}
 	if o.Keep {
 		conf["server"], conf["bootstrap_expect"], conf["data_dir"] = true, 1, filepath.Join(dir, "data")
 	}
@@ -134,12 +142,13 @@ func Start(t testing.TB, o Options) *Agent {
 		t.Fatal(err)
 	}
 	a := &Agent{
-		Addr: fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		Node: "node-1",
-		DNS:  fmt.Sprintf("127.0.0.1:%d", ports[3]),
-		t:    t,
-		args: []string{path, "agent", "-config-file", file},
-		log:  filepath.Join(dir, "log"),
+		Addr:  fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		Node:  "node-1",
+		DNS:   fmt.Sprintf("127.0.0.1:%d", ports[3]),
+		HTTPS: fmt.Sprintf("127.0.0.1:%d", ports[4]),
+		t:     t,
+		args:  []string{path, "agent", "-config-file", file},
+		log:   filepath.Join(dir, "log"),
 	}
 	if !o.Keep {
 		a.args = append(a.args, "-dev")

@@ -1,0 +1,142 @@
+//go:build consul
+
+package agent_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/edgekeeper/edgekeeper/test/certificates"
+	"github.com/edgekeeper/edgekeeper/test/consultest"
+)
+
+// web registers a real server.
+func web(a *consultest.Agent, n int) {
+	a.Register(&api.AgentServiceRegistration{Name: "web", ID: fmt.Sprintf("web-%d", n), Address: fmt.Sprintf("10.0.0.%d", n), Port: 80})
+}
+
+// eventually is until with the patience that a real Consul needs.
+func (s *site) eventually(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("not within a minute: %s; sources %+v; the kernel holds:\n%s", what, s.snapshot().Sources, s.kernel.Dump())
+		}
+	}
+}
+
+// growing waits for tables, and looks at each operation on the way to them: none
+// may take anything away.
+type growing struct{ *site }
+
+func (g growing) becomes(what, want string) {
+	g.t.Helper()
+	g.eventually(what+": table "+want, func() bool { return g.held() == want })
+	for _, op := range g.kernel.Ops() {
+		if op.Lowers() || op.Verb.IsRemoval() {
+			g.t.Errorf("%s: on the way, %s", what, op)
+		}
+	}
+}
+
+func (s *site) fails() bool { return s.snapshot().Sources[0].Error != "" }
+
+// TestClusterThroughToTheTable: a cluster of three servers loses its leader, its
+// quorum, the director's agent, and at last everything that it knows, so that
+// its index begins anew. The table is what was registered, at every moment.
+func TestClusterThroughToTheTable(t *testing.T) {
+	c := consultest.StartCluster(t)
+	web(c.Agent, 1)
+	web(c.Agent, 2)
+	s := growing{newSite(t)}
+	s.consulConfig(fmt.Sprintf("address = %q", c.Agent.Addr))
+	s.start()
+	s.becomes("at the start", "10.0.0.1:1 10.0.0.2:1")
+
+	leader := c.Leader()
+	leader.Kill()
+	if c.Leader() == leader {
+		t.Fatal("a dead server leads")
+	}
+	web(c.Agent, 3)
+	s.becomes("under another leader", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
+
+	for _, other := range c.Servers {
+		if other != leader {
+			other.Kill()
+			break
+		}
+	}
+	s.eventually("no leader is reported", s.fails)
+	c.RunServers()
+	s.eventually("a leader again", func() bool { return !s.fails() })
+	s.becomes("with a leader again", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
+
+	c.Agent.Kill()
+	s.eventually("no agent is reported", s.fails)
+	c.Agent.Run()
+	web(c.Agent, 4)
+	s.becomes("after the agent's restart", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1")
+
+	index := s.snapshot().Sources[0].Index
+	c.Wipe()
+	c.Agent.Kill()
+	s.eventually("the loss is reported", s.fails)
+	c.RunServers()
+	c.Agent.Run()
+	// Before the agent has brought its services along the catalog holds none.
+	web(c.Agent, 5)
+	s.becomes("in a cluster without a past", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.5:1")
+	if now := s.snapshot().Sources[0].Index; now >= index {
+		t.Errorf("index %d, before the loss %d: it did not begin anew", now, index)
+	}
+	web(c.Agent, 6) // found although the index is a lower one
+	s.becomes("and goes on", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.5:1 10.0.0.6:1")
+	s.stop()
+}
+
+// TestCertificatesThroughToTheTable replaces the authority, the agent's
+// certificate and the director's while the director runs.
+func TestCertificatesThroughToTheTable(t *testing.T) {
+	s := growing{newSite(t)}
+	agentDir := t.TempDir()
+	old, next := certificates.New(t, "old authority"), certificates.New(t, "new authority")
+	old.Write(agentDir, old.Pair("127.0.0.1"))
+	old.Write(s.dir, old.Pair("director"))
+	a := consultest.Start(t, consultest.Options{Keep: true, HTTPS: true, Config: map[string]any{"tls": map[string]any{"https": map[string]any{
+		"ca_file": filepath.Join(agentDir, "ca.pem"), "cert_file": filepath.Join(agentDir, "cert.pem"), "key_file": filepath.Join(agentDir, "key.pem"),
+		"verify_incoming": true,
+	}}}})
+	web(a, 1)
+	s.consulConfig(fmt.Sprintf("address = \"https://%s\"\nca_cert = %q\nclient_cert = %q\nclient_key = %q",
+		a.HTTPS, filepath.Join(s.dir, "ca.pem"), filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem")))
+	s.start()
+	s.becomes("at the start", "10.0.0.1:1")
+
+	next.Write(agentDir, next.Pair("127.0.0.1"))
+	if err := a.Process().Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	web(a, 2)
+	s.becomes("the agent has a new certificate", "10.0.0.1:1 10.0.0.2:1")
+
+	a.Kill() // and with it the connections of before
+	a.Run()
+	web(a, 3)
+	s.eventually("the unknown authority is reported", func() bool {
+		return strings.Contains(s.snapshot().Sources[0].Error, "certificate signed by unknown authority")
+	})
+	s.becomes("which the director does not trust", "10.0.0.1:1 10.0.0.2:1")
+
+	next.Write(s.dir, next.Pair("director"))
+	s.becomes("the director's certificates are new", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
+	web(a, 4)
+	s.becomes("and goes on", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1")
+	s.stop()
+}
