@@ -101,6 +101,37 @@ func TestClusterThroughToTheTable(t *testing.T) {
 	s.stop()
 }
 
+// TestEmptiedCatalog: a Consul that has forgotten everything, and whose agents
+// have nothing to bring back, answers that there are no real servers. The pool is
+// held until they are registered again.
+func TestEmptiedCatalog(t *testing.T) {
+	a := consultest.Start(t, consultest.Options{}) // dev mode: a restart begins anew
+	for n := range 20 {                            // an index that is far away
+		if _, err := a.Client.KV().Put(&api.KVPair{Key: fmt.Sprint("other/", n)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	web(a, 1)
+	web(a, 2)
+	s := growing{newSite(t)}
+	s.consulConfig(fmt.Sprintf("address = %q", a.Addr))
+	s.start()
+	s.becomes("at the start", "10.0.0.1:1 10.0.0.2:1")
+
+	a.Kill()
+	s.eventually("the loss is reported", s.fails)
+	a.Run()
+	s.eventually("the pool is held", func() bool { snap := s.snapshot(); return !s.fails() && snap.Pools[0].Held != "" })
+	s.becomes("with an empty catalog", "10.0.0.1:1 10.0.0.2:1")
+
+	web(a, 1)
+	web(a, 2)
+	s.eventually("nothing is held", func() bool { return s.snapshot().Pools[0].Held == "" })
+	web(a, 3)
+	s.becomes("registered again", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
+	s.stop()
+}
+
 // TestCertificatesThroughToTheTable replaces the authority, the agent's
 // certificate and the director's while the director runs.
 func TestCertificatesThroughToTheTable(t *testing.T) {
