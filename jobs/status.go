@@ -136,6 +136,13 @@ func (c *Client) order(ctx context.Context, alloc string, args ...string) (strin
 	if !ok {
 		return "", fmt.Errorf("allocation %.8s: its director task names no command", alloc)
 	}
+	if strings.Contains(binary, "${") {
+		node, _, err := c.nomad.Nodes().Info(a.NodeID, read(ctx))
+		if err != nil {
+			return "", fmt.Errorf("read node %s: %w", a.NodeName, plain(err))
+		}
+		binary = interpolate(binary, node)
+	}
 	var stdout, stderr bytes.Buffer
 	code, err := c.nomad.Allocations().Exec(ctx, a, directorTask, false, append([]string{binary}, args...),
 		bytes.NewReader(nil), &stdout, &stderr, make(chan api.TerminalSize), read(ctx))
@@ -146,6 +153,18 @@ func (c *Client) order(ctx context.Context, alloc string, args ...string) (strin
 		return "", fmt.Errorf("edgekeeper %s on %s: exit code %d: %s", args[0], a.NodeName, code, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// interpolate fills in what a job may say of the node, as its client does.
+func interpolate(text string, node *api.Node) string {
+	pairs := []string{"${node.unique.name}", node.Name, "${node.unique.id}", node.ID, "${node.datacenter}", node.Datacenter}
+	for k, v := range node.Meta {
+		pairs = append(pairs, "${meta."+k+"}", v)
+	}
+	for k, v := range node.Attributes {
+		pairs = append(pairs, "${attr."+k+"}", v)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 func findTask(j *api.Job) *api.Task {

@@ -33,6 +33,7 @@ func jobsCommand() *cli.Command {
 				Flags:  nomadFlags(variableFlags(), waitFlags(), outputFlag()),
 				Before: arguments(1, 1), Action: runJob,
 			},
+			upgradeCommand(),
 			{
 				Name: "status", Usage: "show jobs by node; of directors also their part in VRRP", ArgsUsage: "[JOB-ID ...]",
 				Flags: nomadFlags(jsonFlag()), Action: jobStatus,

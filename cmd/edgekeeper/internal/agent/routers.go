@@ -286,7 +286,7 @@ func (x *router) status() control.Router {
 	out := control.Router{
 		Name: s.Name, Group: x.cfg.Group, Interface: x.cfg.Interface, VMACs: vmacStatus(x.cfg), NoAccept: x.cfg.NoAccept, VRID: s.VRID, Version: uint8(s.Version),
 		State: s.State.String(), Reason: s.Reason.String(), Since: s.Since,
-		Priority: s.Priority, ConfigPriority: s.ConfigPriority, BasePriority: x.priorityBase, PriorityFrom: x.priorityFrom,
+		Priority: s.Priority, ConfigPriority: s.ConfigPriority, BasePriority: x.priorityBase, PriorityFrom: x.priorityFrom, Preempt: !x.cfg.Router.NoPreempt,
 		MasterPriority: s.MasterPriority, AdvertIntervalMS: s.Interval.Milliseconds(), MasterDownMS: s.MasterDown.Milliseconds(),
 		Sent: s.Counters.Sent, Received: s.Counters.Received, Dropped: map[string]uint64{},
 		LatestMS: float64(s.Lateness.Max.Microseconds()) / 1000, Error: s.LastError,

@@ -72,6 +72,7 @@ type Router struct {
 	ConfigPriority   uint8  `json:"config_priority"`    // from the file
 	BasePriority     uint8  `json:"base_priority"`      // before the trackers
 	PriorityFrom     string `json:"priority_from"`      // where that is from: config, or the KV key
+	Preempt          bool   `json:"preempt"`            // takes over from a master of lower priority
 	Master           string `json:"master,omitempty"`   // address of the master last heard
 	MasterPriority   uint8  `json:"master_priority"`    // its priority
 	AdvertIntervalMS int64  `json:"advert_interval_ms"` // ours
