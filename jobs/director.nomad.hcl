@@ -23,6 +23,17 @@ variable "role" {
   description = "Value of meta.role on director nodes."
 }
 
+variable "driver" {
+  type        = string
+  default     = "raw_exec"
+  description = "raw_exec, or exec: then the director runs as nobody with the capabilities net_admin and net_raw, which the client's plugin has to allow (allow_caps)."
+
+  validation {
+    condition     = var.driver == "raw_exec" || var.driver == "exec"
+    error_message = "The variable driver must be raw_exec or exec."
+  }
+}
+
 variable "binary" {
   type        = string
   default     = "/usr/bin/edgekeeper"
@@ -32,7 +43,7 @@ variable "binary" {
 variable "artifact" {
   type        = string
   default     = ""
-  description = "Where to download the program from; empty when it is on the node."
+  description = "Where to download the program from; empty when it is on the node. With the text meta.edgekeeper_version, in the braces of an interpolation, edgekeeper jobs upgrade exchanges it in the right order."
 }
 
 variable "vip" {
@@ -106,13 +117,15 @@ variable "consul_identity" {
 }
 
 variable "state_dir" {
-  type    = string
-  default = "/var/lib/edgekeeper"
+  type        = string
+  default     = ""
+  description = "Default: /var/lib/edgekeeper; with exec a folder of the allocation."
 }
 
 variable "socket" {
-  type    = string
-  default = "/run/edgekeeper/director.sock"
+  type        = string
+  default     = ""
+  description = "Default: /run/edgekeeper/director.sock; with exec one in the task's folder."
 }
 
 variable "config" {
@@ -127,14 +140,22 @@ locals {
 
   authentication = var.secret == "" ? "" : "authentication {\n    type   = \"pass\"\n    secret = \"${var.secret}\"\n  }"
 
+  # An exec task sees its own folders only; cleanup shares the allocation's.
+  exec      = var.driver == "exec"
+  user      = local.exec ? "nobody" : ""
+  caps      = local.exec ? ["net_admin", "net_raw"] : null
+  drop      = local.exec ? ["all"] : null
+  state_dir = var.state_dir != "" ? var.state_dir : local.exec ? "/alloc/data/edgekeeper" : "/var/lib/edgekeeper"
+  socket    = var.socket != "" ? var.socket : local.exec ? "/local/director.sock" : "/run/edgekeeper/director.sock"
+
   token = var.consul_identity ? "token_file = \"{{ env \"NOMAD_SECRETS_DIR\" }}/consul_token\"" : ""
 
   generated = <<-EOT
     router_id = "{{ with env "meta.router_id" }}{{ . }}{{ else }}{{ env "node.unique.name" }}{{ end }}"
-    state_dir = "${var.state_dir}"
+    state_dir = "${local.state_dir}"
 
     control {
-      socket = "${var.socket}"
+      socket = "${local.socket}"
     }
 
     consul {
@@ -178,10 +199,13 @@ job "edgekeeper-director" {
     value     = var.role
   }
 
-  # One director at a time: its VIP moves to another one first.
+  # One director at a time. Before Nomad 1.11, which makes deployments of system
+  # jobs, stagger alone is the pace. Nomad chooses the order: edgekeeper jobs
+  # upgrade goes by who is master.
   update {
-    max_parallel = 1
-    stagger      = "15s"
+    max_parallel     = 1
+    stagger          = "15s"
+    min_healthy_time = "15s"
   }
 
   group "director" {
@@ -194,16 +218,19 @@ job "edgekeeper-director" {
     }
 
     task "director" {
-      driver = "raw_exec"
+      driver = var.driver
+      user   = local.user
 
       config {
-        command = var.binary
-        args    = ["director", "-config", "${NOMAD_TASK_DIR}/director.hcl"]
+        command  = var.binary
+        args     = ["director", "-config", "${NOMAD_TASK_DIR}/director.hcl"]
+        cap_add  = local.caps
+        cap_drop = local.drop
       }
 
       # For commands run beside it: nomad alloc exec ... edgekeeper status
       env {
-        EDGEKEEPER_SOCKET = var.socket
+        EDGEKEEPER_SOCKET = local.socket
       }
 
       dynamic "artifact" {
@@ -269,15 +296,26 @@ job "edgekeeper-director" {
 
     # When the director was killed, this takes off what it left.
     task "cleanup" {
-      driver = "raw_exec"
+      driver = var.driver
+      user   = local.user
 
       lifecycle {
         hook = "poststop"
       }
 
+      # Not again and again: an allocation whose program cannot be fetched would
+      # never end.
+      restart {
+        attempts = 1
+        delay    = "1s"
+        mode     = "fail"
+      }
+
       config {
-        command = var.binary
-        args    = ["cleanup", "-state-dir", var.state_dir]
+        command  = var.binary
+        args     = ["cleanup", "-state-dir", local.state_dir]
+        cap_add  = local.caps
+        cap_drop = local.drop
       }
 
       dynamic "artifact" {

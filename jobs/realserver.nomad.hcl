@@ -96,6 +96,14 @@ job "edgekeeper-realserver" {
         hook = "poststop"
       }
 
+      # Not again and again: an allocation whose program cannot be fetched would
+      # never end.
+      restart {
+        attempts = 1
+        delay    = "1s"
+        mode     = "fail"
+      }
+
       config {
         command = var.binary
         args    = ["cleanup", "-state-dir", var.state_dir]
