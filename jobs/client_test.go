@@ -107,6 +107,31 @@ func sameAsNomad(t *testing.T, c *Client, address string) {
 	}
 }
 
+// cleanPlans: Nomad would run every job, on a node of the right role, and warns
+// of nothing.
+func cleanPlans(t *testing.T, address string) {
+	program, err := binaries.Nomad(t.Context(), t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-var=vip=192.0.2.1/24", "director.nomad.hcl"},
+		{"-var=vip=192.0.2.1", "realserver.nomad.hcl"},
+		{"-var=count=1", "web.nomad.hcl"},
+	} {
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"job", "plan", "-no-color", "-var=role=director"}, args...)...)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NOMAD_ADDR=" + address}
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 { // 1: it would create allocations
+			t.Errorf("nomad job plan %v: %v\n%s", args, err, out)
+		}
+		if text := string(out); !strings.Contains(text, "All tasks successfully allocated.") || strings.Contains(strings.ToLower(text), "warning") {
+			t.Errorf("nomad job plan %v says\n%s", args, out)
+		}
+	}
+}
+
 func parse(t *testing.T, c *Client, text string, values ...string) *Job {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "job.hcl")

@@ -30,6 +30,7 @@ func TestIdentity(t *testing.T) {
 		"task_identity":    map[string]any{"aud": []string{"consul.io"}, "ttl": "1h"},
 		"service_identity": map[string]any{"aud": []string{"consul.io"}, "ttl": "1h"},
 	})
+	t.Run("nomad job plan is clean", func(t *testing.T) { cleanPlans(t, cfg.Address) }) // a service needs a node with Consul
 	setup := exec.CommandContext(t.Context(), program, "setup", "consul", "-y", "-jwks-url", cfg.Address+"/.well-known/jwks.json")
 	setup.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NOMAD_ADDR=" + cfg.Address, "CONSUL_HTTP_ADDR=" + c.Addr, "CONSUL_HTTP_TOKEN=" + consultest.RootToken}
 	if out, err := setup.CombinedOutput(); err != nil {
