@@ -23,9 +23,9 @@ func BenchmarkSchedulerPass(b *testing.B) {
 			s := NewScheduler(Config{New: func(discovery.Check) (Probe, error) {
 				return func(context.Context) (Note, error) { return Note{}, nil }, nil
 			}})
-			r := &runner{
-				Scheduler: s, ctx: b.Context(), emit: func(discovery.Check, discovery.Verdict) {},
-				entries: make(map[discovery.Check]*entry), results: make(chan result, 256),
+			r, err := s.newRunner(b.Context(), func(discovery.Check, discovery.Verdict) {})
+			if err != nil {
+				b.Fatal(err)
 			}
 			s.Set(pendings(n))
 			pass := func() {

@@ -26,12 +26,6 @@ type connector struct {
 	last   uint32
 }
 
-// connecting is the attempt of an entry.
-type connecting struct {
-	fd    int
-	start time.Time
-}
-
 // plainConnect reports whether a check does nothing but connect.
 func plainConnect(spec *discovery.CheckSpec, target netip.AddrPort) bool {
 	return spec.Type == discovery.TCP && spec.Payload == (discovery.PayloadSpec{}) && !spec.TLS.Enabled && target.Addr().Zone() == "" &&
@@ -77,14 +71,14 @@ func (c *connector) watch(ctx context.Context) {
 // close ends all attempts.
 func (c *connector) close() {
 	for _, e := range c.flying {
-		_ = unix.Close(e.connecting.fd)
+		_ = unix.Close(int(e.fd))
 	}
 	c.flying = nil
 	_ = c.poll.Close()
 }
 
 // begin begins a connection; done says that it has ended already, with err.
-func (c *connector) begin(e *entry, spec *discovery.CheckSpec, now time.Time) (done bool, err error) {
+func (c *connector) begin(e *entry, spec *discovery.CheckSpec) (done bool, err error) {
 	target := e.check.Target
 	fd, err := unix.Socket(familyOf(target.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -100,8 +94,7 @@ func (c *connector) begin(e *entry, spec *discovery.CheckSpec, now time.Time) (d
 		c.last++
 		err = unix.EpollCtl(c.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(c.last)})
 		if err == nil {
-			e.connecting = connecting{fd, now}
-			e.attempt = c.last
+			e.fd, e.attempt = int32(fd), c.last
 			c.flying[c.last] = e
 			return false, nil
 		}
@@ -127,8 +120,7 @@ func from(fd int, spec *discovery.CheckSpec) error {
 
 // end takes an attempt out and gives what became of its connection.
 func (c *connector) end(e *entry) error {
-	fd := e.connecting.fd
-	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	n, err := unix.GetsockoptInt(int(e.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && n != 0 {
 		err = unix.Errno(n)
 	}
@@ -139,7 +131,7 @@ func (c *connector) end(e *entry) error {
 // expire ends an attempt whose time is over. The connection may have come about
 // while the loop was busy.
 func (c *connector) expire(e *entry) error {
-	_, err := unix.Getpeername(e.connecting.fd)
+	_, err := unix.Getpeername(int(e.fd))
 	c.drop(e)
 	if err != nil {
 		return context.DeadlineExceeded
@@ -149,7 +141,7 @@ func (c *connector) expire(e *entry) error {
 
 // drop ends an attempt without asking.
 func (c *connector) drop(e *entry) {
-	_ = unix.Close(e.connecting.fd)
+	_ = unix.Close(int(e.fd))
 	delete(c.flying, e.attempt)
 	e.attempt = 0
 }
@@ -160,7 +152,7 @@ func (r *runner) connect(e *entry, spec *discovery.CheckSpec) {
 	now := time.Now()
 	r.flying++
 	e.delayed = false
-	done, err := r.connector.begin(e, spec, now)
+	done, err := r.connector.begin(e, spec)
 	if done {
 		r.finish(result{e, now, time.Since(now), Note{}, err})
 		return
@@ -180,7 +172,7 @@ func (r *runner) connected(events []unix.EpollEvent) {
 
 // ended takes an attempt that only connects out of the heap, and its result.
 func (r *runner) ended(e *entry, err error) {
-	heap.Remove(&r.heap, e.place)
-	start := e.connecting.start
+	heap.Remove(&r.heap, int(e.place))
+	start := e.due.Add(-e.check.Spec().Timeout)
 	r.finish(result{e, start, time.Since(start), Note{}, err})
 }

@@ -24,20 +24,21 @@ type entry struct {
 	check   discovery.Check
 	probe   Probe
 	rise    Rise
-	verdict *discovery.Verdict // shared with Verdicts, written under its lock; nil: none yet
+	verdict discovery.Verdict // shared with Verdicts, written under its lock
 
 	due     time.Time
-	place   int  // in the heap
-	begun   bool // an attempt has ended
-	paced   bool // it has its own place within the interval
-	delayed bool // spread again since the last attempt
-	void    bool // the last attempt counted neither way for lateness
+	place   int32 // in the heap; -1: not there
+	judged  bool  // there is a verdict
+	begun   bool  // an attempt has ended
+	paced   bool  // it has its own place within the interval
+	delayed bool  // spread again since the last attempt
+	void    bool  // the last attempt counted neither way for lateness
 	removed bool
 	cancel  context.CancelFunc // of the attempt under way
 
-	plain      bool   // it does nothing but connect, and has no probe
-	attempt    uint32 // under way by the connector; 0: none
-	connecting connecting
+	plain   bool   // it does nothing but connect, and has no probe
+	attempt uint32 // of the connector, under way; 0: none
+	fd      int32  // its connection
 }
 
 type result struct {
@@ -54,7 +55,6 @@ type runner struct {
 	ctx     context.Context
 	emit    func(discovery.Check, discovery.Verdict)
 	wg      sync.WaitGroup
-	entries map[discovery.Check]*entry
 	heap    byDue    // waiting for their time
 	queue   []*entry // waiting for a place
 	flying  int
@@ -103,21 +103,20 @@ func (r *runner) loop() {
 // apply brings the entries into line with the set.
 func (r *runner) apply() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	want := r.want
-	for c := range r.verdicts {
-		if _, ok := want[c]; !ok {
-			delete(r.verdicts, c)
-		}
+	if want == nil {
+		return
 	}
+	r.want = nil
 	r.stats.Checks = len(want)
-	r.mu.Unlock()
 	for c, e := range r.entries {
 		if _, ok := want[c]; ok {
 			continue
 		}
 		e.removed = true
 		if e.place >= 0 {
-			heap.Remove(&r.heap, e.place)
+			heap.Remove(&r.heap, int(e.place))
 		}
 		if e.cancel != nil {
 			e.cancel()
@@ -269,7 +268,7 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	if health == discovery.Pending {
 		return
 	}
-	was := e.known()
+	was := e.verdict
 	v := was
 	v.Took, v.Blocked = res.took, ""
 	switch {
@@ -297,7 +296,7 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 
 // blocked says why an attempt could not be made. The verdict stands.
 func (r *runner) blocked(e *entry, res result) {
-	v := e.known()
+	v := e.verdict
 	why := reason(res.err, 0)
 	if v.Blocked == why {
 		return
@@ -308,23 +307,11 @@ func (r *runner) blocked(e *entry, res result) {
 	r.emit(e.check, v)
 }
 
-// known is the entry's verdict up to now.
-func (e *entry) known() discovery.Verdict {
-	if e.verdict == nil {
-		return discovery.Verdict{}
-	}
-	return *e.verdict
-}
-
 // keep lets Verdicts see one.
 func (r *runner) keep(e *entry, v discovery.Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.verdict == nil {
-		e.verdict = new(discovery.Verdict)
-		r.verdicts[e.check] = e.verdict
-	}
-	*e.verdict = v
+	e.verdict, e.judged = v, true
 }
 
 // jitter gives a time from 0 to most.
@@ -354,13 +341,13 @@ func (h byDue) Len() int           { return len(h) }
 func (h byDue) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
 func (h byDue) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].place, h[j].place = int32(i), int32(j)
 }
 
 // Push and Pop are for container/heap.
 func (h *byDue) Push(x any) {
 	e := x.(*entry)
-	e.place = len(*h)
+	e.place = int32(len(*h))
 	*h = append(*h, e)
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -48,10 +47,10 @@ type Scheduler struct {
 	hash    maphash.Seed
 	changed chan struct{}
 
-	mu       sync.Mutex
-	want     map[discovery.Check]Seed
-	verdicts map[discovery.Check]*discovery.Verdict // written in place: hashing a check costs more than making one
-	stats    Stats
+	mu      sync.Mutex
+	want    map[discovery.Check]Seed   // nil: the runner has it
+	entries map[discovery.Check]*entry // the runner's, which alone writes them, under the lock what others read
+	stats   Stats
 }
 
 // NewScheduler makes a scheduler that checks nothing yet.
@@ -67,19 +66,21 @@ func NewScheduler(cfg Config) *Scheduler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Scheduler{
-		cfg:      cfg,
-		plain:    plain,
-		hash:     maphash.MakeSeed(),
-		changed:  make(chan struct{}, 1),
-		verdicts: make(map[discovery.Check]*discovery.Verdict),
+		cfg:     cfg,
+		plain:   plain,
+		hash:    maphash.MakeSeed(),
+		changed: make(chan struct{}, 1),
+		entries: make(map[discovery.Check]*entry),
 	}
 }
 
-// Set says what to check from now on. A check that stays keeps its state and
-// its pace, whatever its seed is now.
+// Set says what to check from now on; the map must not be changed any more. A
+// check that stays keeps its state and its pace, whatever its seed is now.
 func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 	s.mu.Lock()
-	s.want = maps.Clone(checks)
+	if s.want = checks; checks == nil {
+		s.want = map[discovery.Check]Seed{}
+	}
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
@@ -92,9 +93,11 @@ func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 func (s *Scheduler) Verdicts() map[discovery.Check]discovery.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[discovery.Check]discovery.Verdict, len(s.verdicts))
-	for c, v := range s.verdicts {
-		all[c] = *v
+	all := make(map[discovery.Check]discovery.Verdict, len(s.entries))
+	for c, e := range s.entries {
+		if e.judged {
+			all[c] = e.verdict
+		}
 	}
 	return all
 }
@@ -136,7 +139,6 @@ func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, di
 		Scheduler: s,
 		ctx:       ctx,
 		emit:      emit,
-		entries:   make(map[discovery.Check]*entry),
 		results:   make(chan result, 256),
 	}
 	if !s.plain {
