@@ -67,12 +67,13 @@ func TestClusterThroughToTheTable(t *testing.T) {
 	web(c.Agent, 3)
 	s.becomes("under another leader", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
 
-	for _, other := range c.Servers {
-		if other != leader {
-			other.Kill()
-			break
+	var other *consultest.Agent
+	for _, server := range c.Servers {
+		if server != leader {
+			other = server
 		}
 	}
+	other.Kill()
 	s.eventually("no leader is reported", s.fails)
 	c.RunServers()
 	s.eventually("a leader again", func() bool { return !s.fails() })
@@ -83,6 +84,24 @@ func TestClusterThroughToTheTable(t *testing.T) {
 	c.Agent.Run()
 	web(c.Agent, 4)
 	s.becomes("after the agent's restart", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1")
+
+	// A node that is lost takes its instances along: serfHealth is critical.
+	web(other, 8)
+	s.becomes("on another node", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.8:1")
+	other.Kill()
+	s.eventually("the node is lost", func() bool { return s.held() == "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.8:0" })
+	for _, op := range s.kernel.Ops() {
+		if op.Dest.Addr.Addr().String() != "10.0.0.8" {
+			t.Errorf("with the node went %s", op)
+		}
+	}
+	c.RunServers()
+	s.becomes("the node is back", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.8:1")
+	if err := other.Client.Agent().ServiceDeregister("web-8"); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("its instance is gone", func() bool { return s.held() == "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1" })
+	s.kernel.Ops()
 
 	index := s.snapshot().Sources[0].Index
 	c.Wipe()
