@@ -144,6 +144,26 @@ func TestLabFakeAgrees(t *testing.T) {
 	}
 }
 
+// The cases that the fake is tested with, on the kernel.
+func TestLabCases(t *testing.T) {
+	d := openLab(t)
+	for _, c := range lvstest.Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			ipvsadm(t, "-C")
+			begin := lvs.Desired{Pools: map[lvs.Key]lvs.Want{}}
+			for k, p := range c.Have {
+				begin.Pools[k] = lvs.Want{Pool: p}
+			}
+			for _, err := range d.Apply(t.Context(), lvs.Diff(nil, begin)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			change(t, d, c)
+		})
+	}
+}
+
 // `ipvsadm -C` and other vandalism is repaired within about a second.
 func TestLabRepairs(t *testing.T) {
 	d := openLab(t)
