@@ -90,7 +90,12 @@ func (s *Site) Holders() string {
 func (s *Site) showState() {
 	for _, h := range s.Directors() {
 		table, err := h.IPVS()
-		s.t.say("%s: IPVS table %+v (%v)", h.Name, table, err)
+		text := fmt.Sprintf("%+v", table)
+		const most = 2000
+		if len(text) > most {
+			text = text[:most] + " …"
+		}
+		s.t.say("%s: IPVS table %s (%v)", h.Name, text, err)
 	}
 	s.t.say("virtual address on %v; it went so:\n%s", s.Sampler.Holders(), s.Holders())
 	if s.Load != nil {

@@ -22,10 +22,6 @@ func init() {
 		Name: "keep-restart", Doc: "on_stop = keep: an open connection survives a restart of the director, the table is adopted",
 		Needs: needs, Run: keepRestart,
 	})
-	scenario.Register(scenario.Scenario{
-		Name: "vandal", Doc: "somebody runs ipvsadm -C: repaired, and reported as drift",
-		Needs: needs, Run: vandal,
-	})
 }
 
 // webDeath uses weights 1 and 3, so that a weight that comes back wrong shows.
@@ -126,25 +122,4 @@ func keepRestart(t *scenario.T) {
 			return false
 		})
 	})
-}
-
-func vandal(t *scenario.T) {
-	s, d1, _ := pair(t, scenario.Edgekeeper)
-	t.Phase("ipvsadm -C on director 1", func() {
-		_, err := s.Run(s.Host("d1"), "ipvsadm", "-C")
-		t.OK(err)
-		at := time.Now()
-		s.WaitWeight(slow, "d1", "w1", 1)
-		s.WaitWeight(slow, "d1", "w2", 1)
-		t.Measure("table repaired after", "%s", ms(time.Since(at)))
-		s.Served(slow, "w1", "w2")
-		t.Measure("longest wait of the client", "%s", ms(s.Load.Gap(at, time.Now())))
-	})
-	st := d1.Status()
-	t.Measure("drift reported", "%d ops, the last: %s", st.IPVS.Drift, st.IPVS.LastDrift)
-	if st.IPVS.Drift == 0 {
-		t.Errorf("the status reports no drift")
-	}
-	s.StopLoad()
-	judgeOverlap(t, s, true)
 }
