@@ -183,9 +183,9 @@ func (s *sim) settled(routers ...*router) bool {
 			return false
 		}
 		calm = max(calm, r.runsSince)
-	}
-	if s.site.NoLowerAnswer { // a higher new priority is not known before the next advert
-		calm = max(calm, s.ranked)
+		if r.cfg.NoLowerAnswer { // a higher new priority is not known before the next advert
+			calm = max(calm, s.ranked)
+		}
 	}
 	if len(routers) == len(s.routers) {
 		calm = max(calm, s.faulted)

@@ -81,6 +81,7 @@ type groupMember struct {
 	rank     uint8 // its priority in the configuration
 	priority uint8 // effective
 	deadline time.Duration
+	changed  time.Duration // when it was last reconfigured while it runs
 	failed   bool
 
 	held bool

@@ -28,7 +28,7 @@ func (s *groupSim) checkTakeover(r *groupRouter, i int, why vrrp.Reason) {
 	c := m.cfg
 	switch why.Cause {
 	case vrrp.CauseLowerMaster:
-		if m.cfg.NoPreempt {
+		if m.cfg.NoPreempt && (m.changed == 0 || s.now-m.changed > s.interval) { // a claim that runs goes on
 			s.violate("%s preempted on %s against NoPreempt", r.name, m.cfg.Name)
 		}
 	case vrrp.CauseSilence:
@@ -81,11 +81,12 @@ func (s *groupSim) checkHolders() {
 // settled reports whether nothing is left of a storm, on any LAN.
 func (s *groupSim) settled(a, b *groupRouter) bool {
 	calm := max(s.changed, a.runsSince, b.runsSince)
-	for _, l := range s.lans {
+	for i, l := range s.lans {
 		if !l.whole {
 			return false
 		}
-		if l.site.NoLowerAnswer {
+		// A higher new priority is not known before the next advert.
+		if a.members[i].cfg.NoLowerAnswer || b.members[i].cfg.NoLowerAnswer {
 			calm = max(calm, s.reranked)
 		}
 	}

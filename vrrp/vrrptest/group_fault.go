@@ -68,7 +68,7 @@ func (s *groupSim) fault() {
 	case 12: // one more router takes over the new configuration
 		for _, x := range s.routers {
 			if x.stale && x.running() {
-				s.restart(x)
+				s.follow(x)
 				break
 			}
 		}
@@ -152,7 +152,7 @@ func (s *groupSim) calm() {
 		switch {
 		case r.stopped:
 		case r.group != nil && r.stale:
-			s.restart(r)
+			s.follow(r)
 		case r.group == nil:
 			if s.rng.IntN(4) > 0 || r == spare {
 				s.start(r)

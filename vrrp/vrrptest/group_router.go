@@ -42,17 +42,27 @@ func (s *groupSim) start(r *groupRouter) {
 	}
 }
 
-// configure gives a process that starts its configuration.
+// configOf is the site's configuration for a member.
+func (s *groupSim) configOf(r *groupRouter, i int) vrrp.Config {
+	c := s.lans[i].site
+	c.Priority = r.members[i].rank
+	return c
+}
+
+// configure gives it to a process that starts.
 func (s *groupSim) configure(r *groupRouter) {
 	r.stale = false
 	for i, m := range r.members {
-		m.cfg = s.lans[i].site
-		m.cfg.Priority = m.rank
-		m.replacedAfter, m.leaseTime, m.leaseSlack = m.cfg.ReplacedAfter(), m.cfg.LeaseTime(), m.cfg.LeaseSlack()
+		m.configure(s.configOf(r, i))
 		if r.foreign {
 			m.leaseTime = 0
 		}
 	}
+}
+
+func (m *groupMember) configure(c vrrp.Config) {
+	m.cfg = c
+	m.replacedAfter, m.leaseTime, m.leaseSlack = c.ReplacedAfter(), c.LeaseTime(), c.LeaseSlack()
 }
 
 // restart stops the process cleanly, or not, and starts it with the site's configuration.
@@ -224,7 +234,7 @@ func (s *groupSim) send(r *groupRouter, i int, priority uint8, decided time.Dura
 		}
 		m.seq++
 	}
-	m.sentLocal = decided
+	m.sentLocal, m.replacedAfter = decided, m.cfg.ReplacedAfter()
 	if m.failed {
 		return
 	}
