@@ -21,6 +21,7 @@ import (
 type groupHost struct {
 	*netns.Host
 	inside netns.Port
+	also   string // of the instance inside
 	dir    string
 	proc   *netns.Process
 }
@@ -43,6 +44,7 @@ vrrp "inside" {
   virtual_router_id = 51
   priority          = %[3]d
   virtual_address "198.51.100.100/24" {}
+  %[5]s
 }
 sync_group "edge" {
   instances = ["outside", "inside"]
@@ -52,7 +54,7 @@ notify "exec" "told" {
   command = ["/bin/sh", "-c", "echo \"$*\" >>%[1]s/told", "-"]
   events  = ["group"]
 }
-`, h.dir, h.Name, priority, more)
+`, h.dir, h.Name, priority, more, h.also)
 	if err := os.WriteFile(filepath.Join(h.dir, "director.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +140,24 @@ func TestSyncGroupOfDirectors(t *testing.T) {
 	a.configure(t, 150, "")
 	a.proc.Signal(t, syscall.SIGHUP)
 	both(a, "tracker gone")
+
+	// An address of one member, added in place: the group goes on.
+	snap, err := a.client().Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	since := snap.Groups[0].Since
+	for _, a.also = range []string{`virtual_address "198.51.100.101/24" {}`, ""} {
+		a.configure(t, 160, "")
+		a.proc.Signal(t, syscall.SIGHUP)
+		netns.Wait(t, settling, "the address as configured", func() bool {
+			return strings.Contains(a.Run(t, netns.Tool("ip", "addr", "show", "dev", "eth1")), "198.51.100.101/") == (a.also != "")
+		})
+	}
+	both(a, "reconfigured")
+	if snap, err = a.client().Snapshot(ctx); err != nil || !snap.Groups[0].Since.Equal(since) || snap.VRRP[0].Priority != 160 {
+		t.Errorf("group since %s, want %s; priority %d; %v", snap.Groups[0].Since, since, snap.VRRP[0].Priority, err)
+	}
 
 	moved, err := a.client().Handover(ctx, "outside")
 	if err != nil || len(moved) != 1 || moved[0].Instance != "edge" || moved[0].To == "" {
