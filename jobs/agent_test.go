@@ -25,6 +25,19 @@ import (
 // is merged over the part of its configuration that is about Consul.
 func agent(t *testing.T, consul map[string]any) *api.Config {
 	t.Helper()
+	withConsul := map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false}
+	maps.Copy(withConsul, consul)
+	cfg := start(t, "lvs1", map[string]any{
+		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
+		"consul": withConsul,
+	})
+	ready(t, cfg, 1)
+	return cfg
+}
+
+// start runs a Nomad client, and whatever conf adds, until the test ends.
+func start(t *testing.T, name string, conf map[string]any) *api.Config {
+	t.Helper()
 	program, err := binaries.Nomad(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
@@ -32,24 +45,27 @@ func agent(t *testing.T, consul map[string]any) *api.Config {
 	dir := t.TempDir()
 	ports := freePorts(t)
 	local := map[string]string{"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"}
-	withConsul := map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false}
-	maps.Copy(withConsul, consul)
-	conf, err := json.Marshal(map[string]any{
-		"data_dir": filepath.Join(dir, "data"), "bind_addr": "127.0.0.1", "advertise": local, "disable_update_check": true,
+	client := map[string]any{
+		"enabled": true, "cpu_total_compute": 4000, "meta": map[string]string{"role": "director", VersionMeta: "1.0.0"},
+		"options": map[string]string{"fingerprint.denylist": "env_aws,env_azure,env_gce,env_digitalocean", "driver.allowlist": "raw_exec"},
+	}
+	if servers, ok := conf["servers"]; ok {
+		client["servers"] = servers
+		delete(conf, "servers")
+	}
+	all := map[string]any{
+		"name": name, "data_dir": filepath.Join(dir, "data"), "bind_addr": "127.0.0.1", "advertise": local, "disable_update_check": true,
 		"ports":  map[string]int{"http": ports[0], "rpc": ports[1], "serf": ports[2]},
-		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
-		"client": map[string]any{
-			"enabled": true, "cpu_total_compute": 4000, "meta": map[string]string{"role": "director"},
-			"options": map[string]string{"fingerprint.denylist": "env_aws,env_azure,env_gce,env_digitalocean", "driver.allowlist": "raw_exec"},
-		},
+		"client": client,
 		"plugin": map[string]any{"raw_exec": map[string]any{"config": map[string]any{"enabled": true}}},
-		"consul": withConsul,
-	})
+	}
+	maps.Copy(all, conf)
+	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "nomad.json")
-	if err := os.WriteFile(file, conf, 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.Create(filepath.Join(dir, "nomad.log"))
@@ -76,17 +92,29 @@ func agent(t *testing.T, consul map[string]any) *api.Config {
 			t.Logf("nomad said:\n%s", text[max(0, len(text)-4000):])
 		}
 	})
+	return cfg
+}
+
+// ready waits until as many nodes are.
+func ready(t *testing.T, cfg *api.Config, want int) {
+	t.Helper()
 	c, err := api.NewClient(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		nodes, _, err := c.Nodes().List(read(t.Context()))
-		if err == nil && len(nodes) == 1 && nodes[0].Status == api.NodeStatusReady {
-			return cfg
+		have := 0
+		for _, n := range nodes {
+			if n.Status == api.NodeStatusReady {
+				have++
+			}
+		}
+		if have == want {
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("Nomad has no ready node: %v, %v", nodes, err)
+			t.Fatalf("%d of %d nodes of Nomad are ready: %v", have, want, err)
 		}
 	}
 }

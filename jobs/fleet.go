@@ -86,7 +86,7 @@ func (f *nomadFleet) members(ctx context.Context) ([]member, error) {
 	}
 	var out []member
 	var wrong []string
-	for _, a := range list {
+	for _, a := range newest(list) {
 		switch wanted, runs := a.DesiredStatus == api.AllocDesiredStatusRun, a.ClientStatus == api.AllocClientStatusRunning; {
 		case !wanted && !runs:
 		case wanted != runs:
@@ -141,11 +141,11 @@ func (f *nomadFleet) replace(ctx context.Context, m member) (member, error) {
 		}
 		return m, nil
 	}
-	node, _, err := f.c.nomad.Nodes().Info(m.nodeID, read(ctx))
+	meta, err := f.c.nomad.Nodes().Meta().Read(m.nodeID, read(ctx))
 	if err != nil {
-		return m, fmt.Errorf("read node: %w", plain(err))
+		return m, fmt.Errorf("read meta of the node: %w", plain(err))
 	}
-	before := node.Meta[VersionMeta]
+	before := meta.Meta[VersionMeta]
 	next, err := f.swap(ctx, m, f.version)
 	if err == nil || before == "" || before == f.version {
 		return next, err
@@ -185,7 +185,7 @@ func (f *nomadFleet) swap(ctx context.Context, m member, version string) (member
 			case x.JobID != f.id || x.Namespace != a.Namespace:
 			case x.ID == m.alloc:
 				ended = x.ClientTerminalStatus()
-			case x.DesiredStatus == api.AllocDesiredStatusRun:
+			case x.CreateIndex > a.CreateIndex && (next == nil || x.CreateIndex > next.CreateIndex):
 				next = x
 			}
 		}

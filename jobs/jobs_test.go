@@ -72,6 +72,7 @@ func TestWrongVariable(t *testing.T) {
 		{"vip with a prefix", "realserver.nomad.hcl", map[string]string{"vip": "192.0.2.1/24"}, "The variable vip must be an address without a prefix length, such as 192.0.2.1."},
 		{"virtual router 256", "director.nomad.hcl", map[string]string{"vip": "192.0.2.1/24", "virtual_router_id": "256"}, "The variable virtual_router_id must be from 1 to 255."},
 		{"long secret", "director.nomad.hcl", map[string]string{"vip": "192.0.2.1/24", "secret": "123456789"}, "The variable secret must have at most 8 bytes."},
+		{"another driver", "director.nomad.hcl", map[string]string{"vip": "192.0.2.1/24", "driver": "docker"}, "The variable driver must be raw_exec or exec."},
 		{"text for a number", "web.nomad.hcl", map[string]string{"count": "two"}, "The received arg value for count is not compatible with the variable's type constraint: a number is required."},
 		{"unknown variable", "web.nomad.hcl", map[string]string{"cuont": "2"}, `A "cuont" variable was passed in the command line but was not found in known variables.`},
 	} {

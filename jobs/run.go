@@ -21,7 +21,12 @@ func (c *Client) Run(ctx context.Context, j *Job, detach bool) error {
 	if err != nil || detach {
 		return err
 	}
-	return c.await(ctx, j.ID(), version, eval)
+	began := time.Now()
+	if err := c.await(ctx, j.ID(), version, eval); err != nil {
+		return err
+	}
+	c.sayf("%s: version %d runs everywhere, after %s", j.ID(), version, time.Since(began).Round(100*time.Millisecond))
+	return nil
 }
 
 // register submits a job and returns its version and the evaluation.

@@ -79,7 +79,7 @@ func (c *Client) Status(ctx context.Context, id string) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list allocations of job %s: %w", id, plain(err))
 	}
-	for _, a := range list {
+	for _, a := range newest(list) {
 		if a.DesiredStatus != api.AllocDesiredStatusRun && a.ClientStatus != api.AllocClientStatusRunning {
 			continue
 		}
@@ -97,6 +97,19 @@ func (c *Client) Status(ctx context.Context, id string) (*Status, error) {
 	}
 	slices.SortFunc(s.Allocations, func(a, b Allocation) int { return cmp.Compare(a.Node, b.Node) })
 	return s, nil
+}
+
+// newest leaves the allocations away that a newer one of the same name and node
+// has followed: Nomad goes on to want those that failed.
+func newest(list []*api.AllocationListStub) []*api.AllocationListStub {
+	latest := map[[2]string]*api.AllocationListStub{}
+	for _, a := range list {
+		key := [2]string{a.NodeID, a.Name}
+		if l := latest[key]; l == nil || a.CreateIndex > l.CreateIndex {
+			latest[key] = a
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(a *api.AllocationListStub) bool { return latest[[2]string{a.NodeID, a.Name}] != a })
 }
 
 // directorTask is the task of director.nomad.hcl that is the director.
@@ -137,11 +150,9 @@ func (c *Client) order(ctx context.Context, alloc string, args ...string) (strin
 		return "", fmt.Errorf("allocation %.8s: its director task names no command", alloc)
 	}
 	if strings.Contains(binary, "${") {
-		node, _, err := c.nomad.Nodes().Info(a.NodeID, read(ctx))
-		if err != nil {
+		if binary, err = c.interpolate(ctx, binary, a.NodeID); err != nil {
 			return "", fmt.Errorf("read node %s: %w", a.NodeName, plain(err))
 		}
-		binary = interpolate(binary, node)
 	}
 	var stdout, stderr bytes.Buffer
 	code, err := c.nomad.Allocations().Exec(ctx, a, directorTask, false, append([]string{binary}, args...),
@@ -155,16 +166,25 @@ func (c *Client) order(ctx context.Context, alloc string, args ...string) (strin
 	return stdout.String(), nil
 }
 
-// interpolate fills in what a job may say of the node, as its client does.
-func interpolate(text string, node *api.Node) string {
+// interpolate fills in what a job may say of the node, as its client does. The
+// meta is the client's: what the servers know of it may be ten seconds old.
+func (c *Client) interpolate(ctx context.Context, text, id string) (string, error) {
+	node, _, err := c.nomad.Nodes().Info(id, read(ctx))
+	if err != nil {
+		return "", err
+	}
+	meta, err := c.nomad.Nodes().Meta().Read(id, read(ctx))
+	if err != nil {
+		return "", err
+	}
 	pairs := []string{"${node.unique.name}", node.Name, "${node.unique.id}", node.ID, "${node.datacenter}", node.Datacenter}
-	for k, v := range node.Meta {
+	for k, v := range meta.Meta {
 		pairs = append(pairs, "${meta."+k+"}", v)
 	}
 	for k, v := range node.Attributes {
 		pairs = append(pairs, "${attr."+k+"}", v)
 	}
-	return strings.NewReplacer(pairs...).Replace(text)
+	return strings.NewReplacer(pairs...).Replace(text), nil
 }
 
 func findTask(j *api.Job) *api.Task {
