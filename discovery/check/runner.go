@@ -16,6 +16,10 @@ import (
 // this process that did not run.
 const tooLate = 500 * time.Millisecond
 
+// tolerable is how late an attempt can begin without those after it being later,
+// too.
+const tolerable = 250 * time.Millisecond
+
 // shortest keeps a check without an interval from turning in circles.
 const shortest = 10 * time.Millisecond
 
@@ -28,6 +32,7 @@ type entry struct {
 
 	due     time.Time
 	place   int32 // in the heap; -1: not there
+	late    int32 // nanoseconds from when the attempt was due to when it began
 	judged  bool  // there is a verdict
 	begun   bool  // an attempt has ended
 	paced   bool  // it has its own place within the interval
@@ -54,6 +59,7 @@ type runner struct {
 	*Scheduler
 	ctx     context.Context
 	emit    func(discovery.Check, discovery.Verdict)
+	began   time.Time
 	wg      sync.WaitGroup
 	heap    byDue    // waiting for their time
 	queue   []*entry // waiting for a place
@@ -177,8 +183,12 @@ func (r *runner) start(now time.Time) {
 		if e.removed {
 			continue
 		}
-		if e.begun {
-			late = max(late, now.Sub(e.due))
+		e.late = 0
+		if behind := now.Sub(e.due); e.begun {
+			late = max(late, behind)
+			if behind < min(tolerable, e.check.Spec().Interval/4) {
+				e.late = int32(behind)
+			}
 		}
 		r.attempt(e)
 	}
@@ -252,14 +262,26 @@ func (r *runner) finish(res result) {
 			if e.due.Before(end) { // else all that do not answer would go on in step
 				e.due = e.due.Add(spec.Interval)
 			}
+			e.due = r.together(e.due, spec.Interval)
 		default:
-			e.due = res.start.Add(max(spec.Interval, shortest) + jitter(spec.Jitter))
+			e.due = res.start.Add(max(spec.Interval, shortest) + jitter(spec.Jitter) - time.Duration(e.late))
 		}
 	}
 	if e.due.Before(end) {
 		e.due = end
 	}
 	heap.Push(&r.heap, e)
+}
+
+// together moves a time on to the next that checks of the same interval share,
+// 256 within it: to be woken is most of what a check costs. Those who share one go
+// on to do so, as each attempt is an interval after the one before was due.
+func (r *runner) together(t time.Time, interval time.Duration) time.Time {
+	step := min(interval/256, 50*time.Millisecond)
+	if step <= 0 {
+		return t
+	}
+	return r.began.Add((t.Sub(r.began) + step - 1).Truncate(step))
 }
 
 // judge emits the verdict where it is a new one.

@@ -116,10 +116,9 @@ func sink() {
 	os.Stdin.Read(make([]byte, 1)) // until the benchmark ends
 }
 
-// BenchmarkTCPChecks is one round of TCP checks of different targets through the
-// scheduler: processor time of this process for each, how many one core does in
-// a second, and the memory that each takes while none is under way.
-func BenchmarkTCPChecks(b *testing.B) {
+// startSink runs a sink until the benchmark ends, and gives its port.
+func startSink(b *testing.B) (port uint16) {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), sinkVariable+"=1")
 	cmd.Stderr = os.Stderr
@@ -134,18 +133,60 @@ func BenchmarkTCPChecks(b *testing.B) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
+	b.Cleanup(func() {
 		stop.Close()
 		cmd.Wait()
-	}()
+	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	var port uint16
 	if _, err := fmt.Sscan(line, &port); err != nil {
 		b.Fatal(err)
 	}
+	return port
+}
+
+// BenchmarkPacedTCPChecks makes TCP checks at their pace: processor time of this
+// process for each, with all that it costs to be woken for a few at a time.
+func BenchmarkPacedTCPChecks(b *testing.B) {
+	port := startSink(b)
+	for _, n := range []int{1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			paced := spec
+			paced.Interval, paced.Timeout = 5*time.Second, 5*time.Second
+			checks := make(map[discovery.Check]Seed, n)
+			for i := range n {
+				checks[paced.For(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), port))] = discovery.Up
+			}
+			s := NewScheduler(Config{})
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if err := s.Run(ctx, func(discovery.Check, discovery.Verdict) {}); err != nil {
+					b.Error(err)
+				}
+			})
+			s.Set(checks)
+			time.Sleep(paced.Interval) // the first round
+			busy, made := processTime(b), s.Stats().Attempts
+			for b.Loop() {
+				time.Sleep(paced.Interval)
+			}
+			each := float64((processTime(b) - busy).Microseconds()) / float64(s.Stats().Attempts-made)
+			cancel()
+			wg.Wait()
+			b.ReportMetric(each, "cpu-µs/check")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkTCPChecks is one round of TCP checks of different targets through the
+// scheduler: processor time of this process for each, how many one core does in
+// a second, and the memory that each takes while none is under way.
+func BenchmarkTCPChecks(b *testing.B) {
+	port := startSink(b)
 	for _, n := range []int{1000, 10000, 20000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			patient := spec

@@ -139,6 +139,7 @@ func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, di
 		Scheduler: s,
 		ctx:       ctx,
 		emit:      emit,
+		began:     time.Now(),
 		results:   make(chan result, 256),
 	}
 	if !s.plain {

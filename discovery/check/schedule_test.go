@@ -495,3 +495,28 @@ func TestNoBusyLoop(t *testing.T) {
 		}
 	})
 }
+
+// TestTogether: checks of one interval share moments to start at, and keep them.
+// The process is woken 256 times in an interval at most, however many they are.
+func TestTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 3000
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.Set(pendings(n))
+		w.after(10 * spec.Interval)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		moments, starts := map[time.Duration]bool{}, 0
+		for _, times := range w.starts {
+			for _, at := range times {
+				if at >= 9*spec.Interval {
+					moments[at], starts = true, starts+1
+				}
+			}
+		}
+		if starts < n || len(moments) > 257 {
+			t.Errorf("%d attempts in an interval at %d moments", starts, len(moments))
+		}
+	})
+}
