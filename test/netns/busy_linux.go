@@ -4,10 +4,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// Lateness measures how late the machine lets a sleeping thread run: what a
-// timer of any process on it may have been late by, through no fault of its own.
+// Lateness measures what any process on the machine may have been late by,
+// through no fault of its own: how late a sleeping thread is let run, and how long
+// the kernel lets a change of an address wait. Its lock for those (rtnl_lock) is
+// one for all network namespaces, and whoever makes or ends a namespace elsewhere
+// can hold it for some hundred milliseconds, in which no timer is late.
 type Lateness struct {
 	mu   sync.Mutex
 	late []late
@@ -18,8 +24,12 @@ type late struct {
 	by time.Duration
 }
 
-// probe is how often Lateness sleeps.
-const probe = 5 * time.Millisecond
+// probe is how often Lateness sleeps, and what it does not count; probeKernel is
+// how often it changes an address.
+const (
+	probe       = 5 * time.Millisecond
+	probeKernel = 20 * time.Millisecond
+)
 
 // MeasureLateness begins to measure, for as long as the test runs.
 func MeasureLateness(t testing.TB) *Lateness {
@@ -33,15 +43,51 @@ func MeasureLateness(t testing.TB) *Lateness {
 				return
 			case <-time.After(probe):
 			}
-			if by := time.Since(begin) - probe; by > probe {
-				l.mu.Lock()
-				l.late = append(l.late, late{time.Now(), by})
-				l.mu.Unlock()
+			l.add(time.Since(begin) - probe)
+		}
+	})
+	change := addressChange(t)
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(probeKernel):
 			}
+			begin := time.Now()
+			if err := change(); err != nil {
+				t.Errorf("measure lateness: change an address: %v", err)
+				return
+			}
+			l.add(time.Since(begin))
 		}
 	})
 	t.Cleanup(func() { close(done); wg.Wait() })
 	return l
+}
+
+func (l *Lateness) add(by time.Duration) {
+	if by <= probe {
+		return
+	}
+	l.mu.Lock()
+	l.late = append(l.late, late{time.Now(), by})
+	l.mu.Unlock()
+}
+
+// addressChange gives what changes an address in a namespace where nobody looks.
+func addressChange(t testing.TB) func() error {
+	t.Helper()
+	ns, err := newNamespace()
+	must(t, "make namespace", err)
+	nl, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
+	must(t, "open netlink", err)
+	t.Cleanup(func() { nl.Close(); _ = ns.Close() })
+	lo, err := nl.LinkByName("lo")
+	must(t, "find loopback interface", err)
+	address, err := netlink.ParseAddr("192.0.2.1/32")
+	must(t, "parse address", err)
+	return func() error { return nl.AddrReplace(lo, address) }
 }
 
 // Between is the worst since from, up to until.
