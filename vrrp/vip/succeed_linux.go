@@ -31,13 +31,17 @@ func (h *Host) Succeed(cfg Config) (*Host, error) {
 	if !reflect.DeepEqual(h.links, next.links) || h.cfg.NoAccept != cfg.NoAccept || h.cfg.Interface != cfg.Interface {
 		return nil, fmt.Errorf("reconfigure addresses of %s: %w", cfg.Name, errMade)
 	}
-	next.left = slices.DeleteFunc(slices.Clone(h.parts), func(p part) bool {
-		return slices.ContainsFunc(next.parts, func(q part) bool { return reflect.DeepEqual(p, q) })
-	})
-	if h.denial != nil {
-		next.left = slices.DeleteFunc(next.left, func(p part) bool { return p == part(h.denial) })
-		if gone := without(h.denial, next.denial); len(gone.addresses) > 0 {
-			next.left = slices.Insert(next.left, 0, part(gone))
+	for _, p := range h.parts {
+		switch p := p.(type) {
+		case macvlan: // in both
+		case *denial: // not compared as a whole: the loop uses it meanwhile
+			if gone := p.without(next.denial); len(gone.addresses) > 0 {
+				next.left = append(next.left, gone)
+			}
+		default:
+			if !slices.ContainsFunc(next.parts, func(q part) bool { return reflect.DeepEqual(p, q) }) {
+				next.left = append(next.left, p)
+			}
 		}
 	}
 	if err := next.write(next.left); err != nil {
@@ -47,7 +51,7 @@ func (h *Host) Succeed(cfg Config) (*Host, error) {
 }
 
 // without is what is denied by d and not by next.
-func without(d, next *denial) *denial {
+func (d *denial) without(next *denial) *denial {
 	gone := &denial{log: d.log}
 	for _, ip := range d.addresses {
 		if !slices.Contains(next.addresses, ip) {
