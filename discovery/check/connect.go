@@ -24,6 +24,7 @@ type connector struct {
 	ready  chan []unix.EpollEvent
 	flying map[uint32]*entry // by the number of the attempt
 	last   uint32
+	fresh  []uint32 // begun, and not watched yet
 }
 
 // plainConnect reports whether a check does nothing but connect.
@@ -92,13 +93,10 @@ func (c *connector) begin(e *entry, spec *discovery.CheckSpec) (done bool, err e
 	}
 	if errors.Is(err, unix.EINPROGRESS) {
 		c.last++
-		err = unix.EpollCtl(c.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(c.last)})
-		if err == nil {
-			e.fd, e.attempt = int32(fd), c.last
-			c.flying[c.last] = e
-			return false, nil
-		}
-		err = &localError{"watch a connection", err}
+		e.fd, e.attempt = int32(fd), c.last
+		c.flying[c.last] = e
+		c.fresh = append(c.fresh, c.last)
+		return false, nil
 	}
 	_ = unix.Close(fd)
 	return true, err
@@ -159,6 +157,39 @@ func (r *runner) connect(e *entry, spec *discovery.CheckSpec) {
 	}
 	e.due = now.Add(spec.Timeout)
 	heap.Push(&r.heap, e)
+}
+
+// settle ends those attempts that have come about while others were begun, as
+// most do that go to a host nearby, and has the others watched. It reports
+// whether any has ended.
+func (r *runner) settle() (ended bool) {
+	c := r.connector
+	if c == nil || len(c.fresh) == 0 {
+		return false
+	}
+	var fresh []*entry
+	var fds []unix.PollFd
+	for _, attempt := range c.fresh {
+		if e := c.flying[attempt]; e != nil {
+			fresh, fds = append(fresh, e), append(fds, unix.PollFd{Fd: e.fd, Events: unix.POLLOUT})
+		}
+	}
+	c.fresh = c.fresh[:0]
+	_, _ = unix.Poll(fds, 0) // when it fails, all are watched
+	for i, e := range fresh {
+		if fds[i].Revents != 0 {
+			r.ended(e, c.end(e))
+			ended = true
+			continue
+		}
+		ev := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(e.attempt)}
+		if err := unix.EpollCtl(c.fd, unix.EPOLL_CTL_ADD, int(e.fd), &ev); err != nil {
+			c.drop(e)
+			r.ended(e, &localError{"watch a connection", err})
+			ended = true
+		}
+	}
+	return ended
 }
 
 // connected takes what the connector has to tell.

@@ -19,6 +19,13 @@ import (
 // does not answer another one.
 func fullPort(t *testing.T) netip.AddrPort {
 	t.Helper()
+	addr, _ := fullListener(t)
+	return addr
+}
+
+// fullListener is fullPort, with the descriptor that makes room by accept.
+func fullListener(t *testing.T) (netip.AddrPort, int) {
+	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +47,7 @@ func fullPort(t *testing.T) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return addr
+	return addr, fd
 }
 
 // first runs a scheduler until it says something of a check.
@@ -102,6 +109,42 @@ func TestConnect(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConnectLate: a connection that comes about a second later, when the kernel
+// tries again, is noticed then.
+func TestConnectLate(t *testing.T) {
+	full, fd := fullListener(t)
+	spec := discovery.CheckSpec{Type: discovery.TCP, Interval: time.Minute, Timeout: time.Minute, Rise: 1}
+	s := NewScheduler(Config{})
+	s.Set(map[discovery.Check]Seed{spec.For(full): discovery.Pending})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	said := make(chan discovery.Verdict, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		if err := s.Run(ctx, func(_ discovery.Check, v discovery.Verdict) { said <- v }); err != nil {
+			t.Error(err)
+		}
+	})
+	for s.Stats().InFlight != 1 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	taken, _, err := unix.Accept(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(taken)
+	select {
+	case v := <-said:
+		if v.Health != discovery.Up || v.Took < 100*time.Millisecond {
+			t.Errorf("%s after %s", v.Health, v.Took)
+		}
+	case <-ctx.Done():
+		t.Error("nothing was said")
 	}
 }
 

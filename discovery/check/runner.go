@@ -79,6 +79,9 @@ func (r *runner) loop() {
 	defer timer.Stop()
 	for {
 		r.start(time.Now())
+		if r.settle() {
+			continue // there are places again
+		}
 		if len(r.heap) > 0 {
 			timer.Reset(time.Until(r.heap[0].due))
 		} else {

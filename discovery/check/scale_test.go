@@ -212,6 +212,7 @@ func BenchmarkTCPChecks(b *testing.B) {
 				}
 				for until := s.Stats().Attempts + uint64(n); s.Stats().Attempts < until; {
 					r.start(time.Now())
+					r.settle()
 					if r.flying > 0 {
 						r.connected(<-r.connector.ready)
 					}
