@@ -43,7 +43,6 @@ type chaos struct {
 	*theSite
 	t       *testing.T
 	rng     *rand.Rand
-	late    *netns.Lateness
 	capture *netns.Capture
 	settle  time.Duration // bound of the time in which it must have settled
 	vips    map[string]string
@@ -58,8 +57,8 @@ func newChaos(t *testing.T, s *theSite, settle time.Duration) *chaos {
 	t.Logf("seed %d: -chaos.seed %d repeats its choices", seed, seed)
 	return &chaos{
 		theSite: s, t: t, rng: rand.New(rand.NewPCG(seed, 0)), settle: settle,
-		late: netns.MeasureLateness(t), capture: s.lan.Capture(t, s.a.Host, s.b.Host),
-		vips: map[string]string{"VI_1": "192.0.2.100"},
+		capture: s.lan.Capture(t, s.a.Host, s.b.Host),
+		vips:    map[string]string{"VI_1": "192.0.2.100"},
 	}
 }
 

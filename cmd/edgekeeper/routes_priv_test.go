@@ -64,8 +64,11 @@ func TestGuardianMovesRoutes(t *testing.T) {
 		t.Errorf("status: %v, %v", snap.VRRP, err)
 	}
 
+	begin := time.Now()
 	s.a.proc.Signal(t, syscall.SIGKILL)
-	netns.Wait(t, promise+busy, "no routes and rules on a", none(s.a))
+	if took := netns.Wait(t, settling, "no routes and rules on a", none(s.a)); took > s.bound(promise, begin) {
+		t.Errorf("routes and rules were on a for %s", took)
+	}
 	s.b.master()
 	netns.Wait(t, time.Second, "routes and rules on b", whole(s.b))
 	<-s.a.proc.Done()

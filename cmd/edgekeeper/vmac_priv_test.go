@@ -61,7 +61,7 @@ func TestVMACOfDirector(t *testing.T) {
 	s.a.proc.Signal(t, syscall.SIGKILL)
 	on := s.ledger.after(t, settling, "b", true, begin)
 	t.Logf("director killed: on the backup after %s; the skew time is %s", on, v2skew)
-	if on > v2skew+promise+busy {
+	if on > s.bound(v2skew+promise, begin) {
 		t.Errorf("taken over after %s", on)
 	}
 	netns.Wait(t, time.Second, "end of the guardian", func() bool { return !alive(pid) })
