@@ -45,7 +45,7 @@ func (w *wire) open(v4 bool) error {
 	}
 	tap, err := openTap(v4, port)
 	if err != nil {
-		holder.Close() //nolint:errcheck // the first error counts
+		holder.Close()
 		return &localError{"open a packet socket, which needs CAP_NET_RAW", err}
 	}
 	w.tap, w.holder, w.port, w.v4 = tap, holder, port, v4
@@ -56,9 +56,9 @@ func (w *wire) open(v4 bool) error {
 // reservePort takes a TCP port by binding a socket that neither listens nor
 // connects.
 func reservePort(v4 bool) (holder *os.File, port uint16, err error) {
-	family, any := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{})
+	family, everywhere := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{})
 	if !v4 {
-		family, any = unix.AF_INET6, &unix.SockaddrInet6{}
+		family, everywhere = unix.AF_INET6, &unix.SockaddrInet6{}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -68,7 +68,7 @@ func reservePort(v4 bool) (holder *os.File, port uint16, err error) {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
 	}
 	if err == nil {
-		err = unix.Bind(fd, any)
+		err = unix.Bind(fd, everywhere)
 	}
 	var name unix.Sockaddr
 	if err == nil {
