@@ -60,6 +60,15 @@
 // Sockets, hosts, guards and callbacks are the members' own; the callbacks of all
 // come from one goroutine, each member's state before that of the group.
 //
+// # Another configuration
+//
+// Runner.Reconfigure exchanges what vrrp.Config.Reconfigurable allows, and the
+// Host, in the loop and between two events. As a master the order is: the advert
+// that tells, the addresses of the new form, off with those that are left over
+// (vip.Host.Succeed), announcements. So a lease begins with an advert here too,
+// and an advert that does not leave puts off the rest until one does. What the
+// Watch and the Lookout of before still report does not count.
+//
 // # Leases
 //
 // The addresses carry a kernel lifetime (vrrp.Config.LeaseTime) that is renewed

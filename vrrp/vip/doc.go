@@ -33,6 +33,15 @@
 // put back what went without a notification, as the IPv4 routes of an interface
 // that was down.
 //
+// # Another configuration
+//
+// Succeed gives a Host that goes on where another one is, for an instance whose
+// configuration changes while it runs. What both have is not touched. What only
+// the former had goes after the new is there, and then all is put there once more:
+// an IPv4 address takes those of its subnet with it when it is the first of them
+// (unless promote_secondaries is set), and a label, scope or peer cannot be changed
+// but by taking the address off. The state file names both forms meanwhile.
+//
 // # Announcements
 //
 // IPv4: an ARP request with sender and target IP the virtual address and target

@@ -13,7 +13,8 @@
 // and killed, alone and together with their director; interfaces fail; addresses
 // are deleted by somebody; clocks run up to 5 percent fast or slow; priorities
 // change; mastership is handed over; the site gets a new configuration, which its
-// routers take over one by one. In a calm the LAN works, all have one
+// routers take over one by one, while they run where that is possible
+// (vrrp.Reconfigure), or with a new start. In a calm the LAN works, all have one
 // configuration, clocks are right within 1 percent, and everybody is left alone.
 //
 // There are no goroutines and no real clock: an hour of three routers costs
