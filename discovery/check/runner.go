@@ -280,7 +280,7 @@ func (r *runner) finish(res result) {
 // 256 within it: to be woken is most of what a check costs. Those who share one go
 // on to do so, as each attempt is an interval after the one before was due.
 func (r *runner) together(t time.Time, interval time.Duration) time.Time {
-	step := min(interval/256, 50*time.Millisecond)
+	step := min(interval/256, 250*time.Millisecond)
 	if step <= 0 {
 		return t
 	}
