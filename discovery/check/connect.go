@@ -92,7 +92,9 @@ func (c *connector) begin(e *entry, spec *discovery.CheckSpec) (done bool, err e
 		err = unix.Connect(fd, sockaddrPort(target.Addr(), target.Port()))
 	}
 	if errors.Is(err, unix.EINPROGRESS) {
-		c.last++
+		if c.last++; c.last == 0 {
+			c.last++ // after four thousand million attempts; 0 is none
+		}
 		e.fd, e.attempt = int32(fd), c.last
 		c.flying[c.last] = e
 		c.fresh = append(c.fresh, c.last)

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -145,6 +146,25 @@ func TestConnectLate(t *testing.T) {
 		}
 	case <-ctx.Done():
 		t.Error("nothing was said")
+	}
+}
+
+// TestConnectNumbers: the number of an attempt begins anew one day, and is never
+// that of none.
+func TestConnectNumbers(t *testing.T) {
+	c, err := newConnector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	c.last = math.MaxUint32 - 1
+	spec := discovery.CheckSpec{Type: discovery.TCP}
+	check := spec.For(fullPort(t))
+	for _, want := range []uint32{math.MaxUint32, 1} {
+		e := &entry{check: check}
+		if done, err := c.begin(e, &spec); done || e.attempt != want {
+			t.Errorf("attempt %d, want %d; ended %v, %v", e.attempt, want, done, err)
+		}
 	}
 }
 

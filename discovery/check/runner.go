@@ -277,8 +277,9 @@ func (r *runner) finish(res result) {
 }
 
 // together moves a time on to the next that checks of the same interval share,
-// 256 within it: to be woken is most of what a check costs. Those who share one go
-// on to do so, as each attempt is an interval after the one before was due.
+// 256 within it (four a second at least): to be woken is most of what a check
+// costs. Those who share one go on to do so, as each attempt is an interval after
+// the one before was due.
 func (r *runner) together(t time.Time, interval time.Duration) time.Time {
 	step := min(interval/256, 250*time.Millisecond)
 	if step <= 0 {
