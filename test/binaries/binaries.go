@@ -88,6 +88,16 @@ func Edgekeeper(ctx context.Context, log Log) (string, error) {
 	return build(ctx, job{name: "edgekeeper", dir: root, pkg: "./cmd/edgekeeper", log: log})
 }
 
+// EdgekeeperRelease builds cmd/edgekeeper as a release of the given name and
+// returns the binary's path.
+func EdgekeeperRelease(ctx context.Context, release string, log Log) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return build(ctx, job{name: "edgekeeper-" + release, dir: root, pkg: "./cmd/edgekeeper", log: log, release: release})
+}
+
 // EdgekeeperRace builds cmd/edgekeeper with the race detector, which needs a C
 // compiler, and returns the binary's path.
 func EdgekeeperRace(ctx context.Context, log Log) (string, error) {
@@ -125,6 +135,7 @@ type job struct {
 	name, dir, pkg string
 	once           bool   // keep a binary that is there, if it is of the pinned version
 	race           bool   // with the race detector
+	release        string // name of the release, as the linker sets it
 	notice         string // said before a build that takes minutes
 	log            Log
 }
@@ -157,6 +168,9 @@ func build(ctx context.Context, j job) (string, error) {
 	args, cgo := []string{"build", "-trimpath", "-o", tmp}, "CGO_ENABLED=0"
 	if j.race {
 		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	if j.release != "" {
+		args = append(args, "-ldflags=-X github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/version.release="+j.release)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, j.pkg)...)
 	cmd.Dir = j.dir

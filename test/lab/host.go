@@ -207,6 +207,8 @@ func program(ctx context.Context, n scenario.Need) (string, error) {
 	switch n {
 	case scenario.Edgekeeper:
 		return binaries.Edgekeeper(ctx, say)
+	case scenario.NextEdgekeeper:
+		return binaries.EdgekeeperRelease(ctx, "next", say)
 	case scenario.Consul:
 		return binaries.Consul(ctx, say)
 	case scenario.Nomad:

@@ -30,8 +30,15 @@ type Consul struct {
 	host   *site.Host
 	http   *http.Client
 	proc   *site.Proc
+	agents []*consulAgent
 
 	address string
+}
+
+// consulAgent is a client agent on a host.
+type consulAgent struct {
+	*Consul
+	file string // its configuration
 }
 
 // consulConfig makes a single server quick to elect itself and quiet otherwise.
@@ -117,33 +124,58 @@ ports {
 }
 `
 
-// StartAgent starts a client agent on a host and waits until it knows the server.
-func (c *Consul) StartAgent(ctx context.Context, h *site.Host) error {
-	dir := filepath.Join(c.Dir, h.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("create Consul's folder: %w", err)
+// StartAgents starts a client agent on each of the hosts and waits until all
+// know the server.
+func (c *Consul) StartAgents(ctx context.Context, hosts ...*site.Host) error {
+	for _, h := range hosts {
+		dir := filepath.Join(c.Dir, h.Name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("create Consul's folder: %w", err)
+		}
+		config := fmt.Sprintf(consulAgentConfig, filepath.Join(dir, "data"), h.Name, h.Mgmt.Addr(), c.host.Mgmt.Addr())
+		file := filepath.Join(dir, "consul.hcl")
+		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+			return fmt.Errorf("write Consul's configuration: %w", err)
+		}
+		c.agents = append(c.agents, &consulAgent{&Consul{Binary: c.Binary, site: c.site, http: h.HTTP(10 * time.Second), host: h, address: "127.0.0.1:8500"}, file})
 	}
-	config := fmt.Sprintf(consulAgentConfig, filepath.Join(dir, "data"), h.Name, h.Mgmt.Addr(), c.host.Mgmt.Addr())
-	file := filepath.Join(dir, "consul.hcl")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		return fmt.Errorf("write Consul's configuration: %w", err)
+	return c.RestartAgents(ctx)
+}
+
+// RestartAgents starts the client agents that do not run, and waits until all
+// know the server.
+func (c *Consul) RestartAgents(ctx context.Context) error {
+	for _, a := range c.agents {
+		if a.proc != nil && a.proc.Running() {
+			continue
+		}
+		p, err := c.site.Start(a.host, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", a.file}})
+		if err != nil {
+			return err
+		}
+		a.proc = p
 	}
-	p, err := c.site.Start(h, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", file}})
-	if err != nil {
-		return err
+	for _, a := range c.agents {
+		if err := a.joined(ctx); err != nil {
+			return err
+		}
 	}
-	agent := &Consul{http: h.HTTP(10 * time.Second), host: h, address: "127.0.0.1:8500"}
+	return nil
+}
+
+// joined waits until an agent knows a leader.
+func (a *consulAgent) joined(ctx context.Context) error {
 	for {
 		var leader string
-		err := agent.call(http.MethodGet, "/v1/status/leader", nil, &leader)
+		err := a.call(http.MethodGet, "/v1/status/leader", nil, &leader)
 		if err == nil && leader != "" {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Consul on %s: %w (last: %w)", h.Name, context.Cause(ctx), err)
-		case <-p.Done():
-			return fmt.Errorf("start Consul on %s: it ended; see %s", h.Name, p.Log)
+			return fmt.Errorf("wait for Consul on %s: %w (last: %w)", a.host.Name, context.Cause(ctx), err)
+		case <-a.proc.Done():
+			return fmt.Errorf("start Consul on %s: it ended; see %s", a.host.Name, a.proc.Log)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
@@ -155,6 +187,16 @@ func (c *Consul) Kill() error {
 		return err
 	}
 	<-c.proc.Done()
+	return nil
+}
+
+// KillAgents ends the client agents with SIGKILL.
+func (c *Consul) KillAgents() error {
+	for _, a := range c.agents {
+		if err := a.Kill(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

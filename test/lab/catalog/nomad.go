@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
@@ -19,12 +20,19 @@ type Nomad struct {
 	Binary string
 	Dir    string
 	Consul bool // web hosts have a Consul agent of their own, on loopback
-	// Bare leaves the meta to whoever runs Nomad, but for site_address, and names
-	// the clients lvs1, lvs2, web1 and web2.
+	// Bare leaves the meta to whoever runs Nomad, but for site_address, and
+	// names the clients lvs1, lvs2, web1, web2 and so on.
 	Bare   bool
 	site   *site.Site
 	path   []string
-	agents []*site.Proc
+	agents []*nomadAgent
+}
+
+// nomadAgent is a server or client.
+type nomadAgent struct {
+	*site.Proc
+	host *site.Host
+	file string // its configuration
 }
 
 const nomadServer = `
@@ -90,6 +98,11 @@ func (n *Nomad) Start(ctx context.Context) error {
 	if err := n.agent(mgmt, fmt.Sprintf(nomadServer, filepath.Join(n.Dir, "mgmt"), mgmt.Mgmt.Addr())); err != nil {
 		return err
 	}
+	// A client that finds no leader, or one that cannot sign identities yet, tries
+	// again a quarter of a minute later.
+	if err := n.wait(ctx, "the server", n.agents[:1], func() (bool, error) { return n.Logged(mgmt.Name, "initialized keyring") }); err != nil {
+		return err
+	}
 	hosts := slices.Concat(n.site.Directors(), n.site.Webs())
 	for _, h := range hosts {
 		meta := map[string]string{"role": "web", "site_address": h.Addr.Addr().String()}
@@ -108,19 +121,32 @@ func (n *Nomad) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	for {
+	return n.ready(ctx)
+}
+
+// ready waits until all clients are.
+func (n *Nomad) ready(ctx context.Context) error {
+	return n.wait(ctx, "the clients", n.agents, func() (bool, error) {
 		out, err := n.CLI("node", "status", "-t", "{{range .}}{{.Name}}={{.Status}} {{end}}")
-		if err == nil && strings.Count(out, "=ready") == len(hosts) {
+		return err == nil && strings.Count(out, "=ready") == len(n.agents)-1, err
+	})
+}
+
+// wait asks every second, as long as the agents run.
+func (n *Nomad) wait(ctx context.Context, what string, agents []*nomadAgent, done func() (bool, error)) error {
+	for {
+		ok, err := done()
+		if ok {
 			return nil
 		}
-		for _, p := range n.agents {
-			if !p.Running() {
-				return fmt.Errorf("start Nomad on %s: it ended; see %s", p.Host.Name, p.Log)
+		for _, a := range agents {
+			if !a.Running() {
+				return fmt.Errorf("start Nomad on %s: it ended; see %s", a.host.Name, a.Log)
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Nomad's clients: %w (have %q, %w)", context.Cause(ctx), out, err)
+			return fmt.Errorf("wait for Nomad, %s: %w (last: %v)", what, context.Cause(ctx), err)
 		case <-time.After(time.Second):
 		}
 	}
@@ -148,10 +174,44 @@ func (n *Nomad) agent(h *site.Host, config string) error {
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return fmt.Errorf("write Nomad's configuration: %w", err)
 	}
+	a := &nomadAgent{host: h, file: file}
+	n.agents = append(n.agents, a)
+	return n.start(a)
+}
+
+func (n *Nomad) start(a *nomadAgent) (err error) {
 	path := strings.Join(append(slices.Clone(n.path), os.Getenv("PATH")), ":")
-	p, err := n.site.Start(h, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", file}, Env: []string{"PATH=" + path}})
-	n.agents = append(n.agents, p)
+	a.Proc, err = n.site.Start(a.host, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", a.file}, Env: []string{"PATH=" + path}})
 	return err
+}
+
+// Kill ends the server and all clients with SIGKILL, and not the tasks.
+func (n *Nomad) Kill() error {
+	for _, a := range n.agents {
+		if err := a.Signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		<-a.Done()
+	}
+	return nil
+}
+
+// Restart starts them again, with their data, and waits until every client is
+// ready.
+func (n *Nomad) Restart(ctx context.Context) error {
+	for i, a := range n.agents {
+		if err := n.start(a); err != nil {
+			return err
+		}
+		if i > 0 {
+			continue
+		}
+		err := n.wait(ctx, "the server", n.agents[:1], func() (bool, error) { _, err := n.CLI("node", "status"); return err == nil, err })
+		if err != nil {
+			return err
+		}
+	}
+	return n.ready(ctx)
 }
 
 // CLI runs a nomad command on the management host.
@@ -232,7 +292,7 @@ func (n *Nomad) Running(job string) (int, error) {
 // Logged reports whether the agent on a host has logged text.
 func (n *Nomad) Logged(host, text string) (bool, error) {
 	for _, p := range n.agents {
-		if p.Host.Name != host {
+		if p.host.Name != host {
 			continue
 		}
 		b, err := os.ReadFile(p.Log)

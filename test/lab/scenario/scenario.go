@@ -24,6 +24,8 @@ const (
 	Keepalived
 	Consul
 	Nomad
+	// NextEdgekeeper is edgekeeper of the tree as another release.
+	NextEdgekeeper
 )
 
 // String returns the program's name.
@@ -37,6 +39,8 @@ func (n Need) String() string {
 		return "consul"
 	case Nomad:
 		return "nomad"
+	case NextEdgekeeper:
+		return "edgekeeper_next"
 	}
 	return fmt.Sprintf("need(%d)", int(n))
 }

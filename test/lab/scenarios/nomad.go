@@ -17,15 +17,17 @@ func init() {
 	})
 	scenario.Register(scenario.Scenario{
 		Name: "nomad", Doc: "the three job files bring up a serving site on real Nomad and Consul; a stopped director job hands over",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadSite,
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Nomad, scenario.Consul}, Limit: 8 * time.Minute, Run: nomadJobs,
 	})
 }
 
 // nomad starts Nomad on the site and waits for its clients.
-func nomad(t *scenario.T, s *scenario.Site, consul, bare bool) *catalog.Nomad {
+func nomad(t *scenario.T, s *scenario.Site, consul bool, change func(*catalog.Nomad)) *catalog.Nomad {
 	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul)
-	n.Bare = bare
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	if change != nil {
+		change(n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	t.Cleanup(func() {
 		if err := n.KeepLogs(); err != nil {
@@ -38,22 +40,20 @@ func nomad(t *scenario.T, s *scenario.Site, consul, bare bool) *catalog.Nomad {
 	return n
 }
 
-// cluster is a site with Consul and Nomad; bare leaves the nodes' meta away.
-func cluster(t *scenario.T, bare bool) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
+// withNomad is a site with Consul and Nomad.
+func withNomad(t *scenario.T) (*scenario.Site, *catalog.Consul, *catalog.Nomad) {
 	s := t.Site(site.Options{})
 	c, err := catalog.NewConsul(s.Site, t.Binary(scenario.Consul), filepath.Join(s.Temp(), "consul"))
 	t.OK(err)
 	startConsul(t, c)
-	for _, h := range s.Site.Webs() {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		t.OK(c.StartAgent(ctx, h))
-	}
-	return s, c, nomad(t, s, true, bare)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	t.OK(c.StartAgents(ctx, s.Site.Webs()...))
+	return s, c, nomad(t, s, true, nil)
 }
 
-func nomadSite(t *scenario.T) {
-	s, c, n := cluster(t, false)
+func nomadJobs(t *scenario.T) {
+	s, c, n := withNomad(t)
 	edgekeeper := t.Binary(scenario.Edgekeeper)
 	running := func(job string, want int) {
 		took := t.Within(2*time.Minute, job+" runs", func() bool {
@@ -124,7 +124,7 @@ job "sleep" {
 
 func nomadAlone(t *scenario.T) {
 	s := t.Site(site.Options{})
-	n := nomad(t, s, false, false)
+	n := nomad(t, s, false, nil)
 	t.OK(n.RunJob(t.File("sleep.nomad.hcl", sleepJob)))
 	t.Measure("job runs after", "%s", ms(t.Within(time.Minute, "two allocations run", func() bool {
 		running, err := n.Running("sleep")

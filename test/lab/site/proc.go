@@ -78,6 +78,11 @@ func (s *Site) Run(h *Host, args ...string) (string, error) {
 
 // RunEnv is Run with additional environment.
 func (s *Site) RunEnv(h *Host, env []string, args ...string) (string, error) {
+	return s.RunWithin(time.Minute, h, env, args...)
+}
+
+// RunWithin is RunEnv with a limit of its own, at which the program is killed.
+func (s *Site) RunWithin(limit time.Duration, h *Host, env []string, args ...string) (string, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	var out, msg strings.Builder
@@ -88,7 +93,7 @@ func (s *Site) RunEnv(h *Host, env []string, args ...string) (string, error) {
 	}
 	err = h.fork(cmd.Start)
 	if err == nil {
-		kill := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
+		kill := time.AfterFunc(limit, func() { cmd.Process.Kill() })
 		err = cmd.Wait()
 		kill.Stop()
 	}

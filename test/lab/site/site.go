@@ -100,6 +100,9 @@ func New(o Options) (_ *Site, err error) {
 		if i > 2 {
 			octets[name] = byte(4 + i) // .6 is the client
 		}
+		if i > 5 {
+			octets[name] = byte(5 + i) // .10 is the management host
+		}
 	}
 	names = append(names, "client", "mgmt")
 	for _, name := range names {
