@@ -55,12 +55,13 @@ func TestReconfigureLateMaster(t *testing.T) {
 func TestReconfigureBackup(t *testing.T) {
 	wait := func(change func(*Config), hear byte) (time.Duration, *script) {
 		s := newScript(t, func(c *Config) { c.Priority = 100 })
+		s.until(1)
 		s.hear(9, hear)
 		s.until(2)
 		s.do(s.another(change))
 		return s.m.Deadline().Sub(s.now), s
 	}
-	if d, _ := wait(func(c *Config) { c.NoLowerAnswer = true }, 200); d != V2.MasterDown(time.Second, 3, 100)-2*time.Second {
+	if d, _ := wait(func(c *Config) { c.NoLowerAnswer = true }, 200); d != V2.MasterDown(time.Second, 3, 100)-time.Second {
 		t.Errorf("another answer: waits for %s", d)
 	}
 	if d, _ := wait(func(c *Config) { c.Interval = 2 * time.Second }, 200); d != V2.MasterDown(2*time.Second, 3, 100) {
@@ -71,7 +72,7 @@ func TestReconfigureBackup(t *testing.T) {
 	}
 	for _, change := range []func(*Config){func(c *Config) { c.NoPreempt = true }, func(c *Config) { c.PreemptDelay = time.Minute }} {
 		_, s := wait(change, 50)
-		s.until(3.5)
+		s.until(4) // its own wait, which that master has not stopped, has ended
 		s.hear(9, 50)
 		s.until(6)
 		if s.m.State() != Backup {
