@@ -87,8 +87,10 @@ func TestMistakenDeregistration(t *testing.T) {
 		return slices.ContainsFunc(held, func(e string) bool { return strings.HasPrefix(e, "HELD: ") }) && f.snapshot().Pools[0].Held != ""
 	})
 	want := f.held()
-	if n := len(strings.Fields(want)); n < 25 || n == 50 {
-		t.Errorf("%d real servers are left, held were to be those beyond 25 removals", n)
+	// All are held when one answer lacks all thirty; of thirty that go in several
+	// answers, half of the pool may go before the others are held.
+	if n := len(strings.Fields(want)); n < 25 {
+		t.Errorf("%d real servers are left", n)
 	}
 	first := strings.TrimSuffix(strings.Fields(want)[0], ":1")
 	if err := f.client().Put(t.Context(), "drain/web/"+first, "it is meant"); err != nil {
