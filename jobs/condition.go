@@ -41,7 +41,6 @@ type routerCondition struct {
 	Preempt      *bool     `json:"preempt"` // nil: a program that does not tell
 	Master       string    `json:"master"`
 	Received     uint64    `json:"adverts_received"`
-	DownMS       int64     `json:"master_down_ms"`
 	Troubles     []struct {
 		Kind    string     `json:"kind"`
 		Peer    string     `json:"peer"`
@@ -132,7 +131,7 @@ func (c *condition) alarms() []string {
 	for _, r := range c.Routers {
 		for _, t := range r.Troubles {
 			if t.Cleared == nil {
-				out = append(out, fmt.Sprintf("%s: %s: %s", r.Name, t.Kind, t.Detail))
+				out = append(out, strings.TrimSpace(fmt.Sprintf("%s: %s %s", r.Name, t.Kind, t.Peer))+": "+t.Detail)
 			}
 		}
 	}

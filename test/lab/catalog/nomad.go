@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -132,12 +133,17 @@ func (n *Nomad) ready(ctx context.Context) error {
 	})
 }
 
+var errNotYet = errors.New("not yet")
+
 // wait asks every second, as long as the agents run.
 func (n *Nomad) wait(ctx context.Context, what string, agents []*nomadAgent, done func() (bool, error)) error {
 	for {
 		ok, err := done()
 		if ok {
 			return nil
+		}
+		if err == nil {
+			err = errNotYet
 		}
 		for _, a := range agents {
 			if !a.Running() {
@@ -146,7 +152,7 @@ func (n *Nomad) wait(ctx context.Context, what string, agents []*nomadAgent, don
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Nomad, %s: %w (last: %v)", what, context.Cause(ctx), err)
+			return fmt.Errorf("wait for Nomad, %s: %w (last: %w)", what, context.Cause(ctx), err)
 		case <-time.After(time.Second):
 		}
 	}
