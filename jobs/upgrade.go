@@ -108,9 +108,10 @@ func (u *upgrade) survey(ctx context.Context) (err error) {
 			wrong = append(wrong, m.node+": "+why)
 		}
 		for _, r := range c.Routers {
-			if r.State == master {
+			switch r.State {
+			case master:
 				masters[r.Name] = append(masters[r.Name], m.node)
-			} else if r.State == backup {
+			case backup:
 				others[r.Name]++
 			}
 		}
@@ -276,18 +277,9 @@ func (u *upgrade) still(ctx context.Context, but string) error {
 		if m.node == but {
 			continue
 		}
-		var c *condition
-		var err error
-		for range silences {
-			if c, err = u.ask(ctx, m); err == nil || ctx.Err() != nil {
-				break
-			}
-			if err := pause(ctx, poll); err != nil {
-				return err
-			}
-		}
+		c, err := u.insist(ctx, m)
 		if ctx.Err() != nil {
-			return nil // whoever waits says for what
+			break // whoever waits says for what
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %s does not answer any more: %w", ErrFlap, m.node, err)
@@ -297,6 +289,16 @@ func (u *upgrade) still(ctx context.Context, but string) error {
 		}
 	}
 	return nil
+}
+
+// insist asks a director until it answers or has been silent too often.
+func (u *upgrade) insist(ctx context.Context, m member) (c *condition, err error) {
+	for range silences {
+		if c, err = u.ask(ctx, m); err == nil || pause(ctx, poll) != nil {
+			break
+		}
+	}
+	return c, err
 }
 
 func pause(ctx context.Context, d time.Duration) error {
