@@ -29,6 +29,7 @@ type Config struct {
 	Check      Check
 	OnFailure  string // "drain" or "remove"
 	Extra      string // HCL at top level, edgekeeper only
+	ExtraVRRP  string // HCL inside the vrrp block, edgekeeper only
 	ExtraPool  string // HCL inside the virtual server, edgekeeper only
 	OnStop     string // "release" or "keep", edgekeeper only; empty is its default
 	NoRealHCL  bool   // edgekeeper: real servers come from a catalog only
@@ -183,6 +184,9 @@ vrrp "VI_1" {
   priority          = {{.Priority}}
   advert_interval   = "{{.Advert}}"
   preempt           = true
+{{- with .ExtraVRRP}}
+  {{indent .}}
+{{- end}}
   authentication {
     type   = "pass"
     secret = "{{.Secret}}"
