@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -27,11 +28,14 @@ type Service struct {
 }
 
 // IPVS reads a host's IPVS table, from /proc/net/ip_vs: what ipvsadm -Ln
-// shows, without a process. No table is no service.
+// shows, without a process. No table is no service. Of a table of more than 4096
+// bytes entries can be missing where other namespaces have virtual servers, too:
+// the kernel counts theirs when it goes on from one piece to the next
+// (ip_vs_info_seq_next), and not when it finds its place again (ip_vs_info_array).
 func (h *Host) IPVS() ([]Service, error) {
 	var b []byte
 	err := h.Do(func() (err error) {
-		b, err = os.ReadFile("/proc/thread-self/net/ip_vs")
+		b, err = readPieces("/proc/thread-self/net/ip_vs")
 		return err
 	})
 	if errors.Is(err, os.ErrNotExist) {
@@ -41,6 +45,25 @@ func (h *Host) IPVS() ([]Service, error) {
 		return nil, fmt.Errorf("read IPVS table of %s: %w", h.Name, err)
 	}
 	return parseIPVS(string(b))
+}
+
+// readPieces reads a file of the kernel in pieces as large as it gives.
+func readPieces(path string) (all []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for piece := make([]byte, 64<<10); ; {
+		n, err := f.Read(piece)
+		all = append(all, piece[:n]...)
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 func parseIPVS(text string) ([]Service, error) {
