@@ -16,16 +16,16 @@ import (
 func init() {
 	scenario.Register(scenario.Scenario{
 		Name: "check-load", Doc: "1,000, 10,000 and 20,000 TCP checks: processor time per check and memory of edgekeeper and keepalived in one run, recorded and not judged",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 25 * time.Minute, Extra: true, Run: checkLoad,
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 20 * time.Minute, Extra: true, Run: checkLoad,
 	})
 }
 
 // checkWindow is for how long the processor time of checks is counted.
-const checkWindow = 40 * time.Second
+const checkWindow = 30 * time.Second
 
 // checkSettle is how long a program may rest after all its real servers are
 // there: the first round is over, and what follows is spread over the interval.
-const checkSettle = 10 * time.Second
+const checkSettle = 5 * time.Second
 
 // perPool is how many real servers a virtual server of check-load has.
 const perPool = 100
