@@ -196,7 +196,8 @@ func (u *upgrade) ready(ctx context.Context, m member, before *condition) (*cond
 			u.sayf("%s: waiting: %s", m.node, why)
 			last = why
 		}
-		if err := u.still(ctx, m.node); err != nil {
+		// When the time is over, the next lines say what it was waiting for.
+		if err := u.still(ctx, m.node); err != nil && ctx.Err() == nil {
 			return nil, err
 		}
 		if err := pause(ctx, poll); err != nil {
@@ -279,7 +280,7 @@ func (u *upgrade) still(ctx context.Context, but string) error {
 		}
 		c, err := u.insist(ctx, m)
 		if ctx.Err() != nil {
-			break // whoever waits says for what
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %s does not answer any more: %w", ErrFlap, m.node, err)
