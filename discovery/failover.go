@@ -3,6 +3,7 @@ package discovery
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // place is where in a specification something is asked. Tier 0 is a selector's
@@ -66,6 +67,9 @@ func (s *server) idle(active []int) bool {
 // failOver keeps the tiers behind the active one out of the pool. That is an
 // order of the configuration, so the guard has no part in it.
 func failOver(spec Spec, servers map[netip.AddrPort]*server) {
+	if !slices.ContainsFunc(spec.Selectors, func(s Selector) bool { return len(s.Failover) > 0 }) {
+		return
+	}
 	active := activeTiers(spec, servers)
 	for _, s := range servers {
 		if s.origin != FromCatalog || s.from.tier <= active[s.from.selector] || s.state == Unusable {

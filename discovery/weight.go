@@ -24,16 +24,27 @@ func (s *server) names() []string {
 	return append(out, s.addr.Addr().String())
 }
 
+// named finds the setting of a real server. Most have none, and making names of
+// ten thousand addresses takes longer than all the rest.
+func named[T any](s *server, spec Spec, settings map[Target]Setting[T]) (found Setting[T], ok bool) {
+	if len(settings) == 0 {
+		return found, false
+	}
+	for _, n := range s.names() {
+		if found, ok = settings[Target{spec.Name, n}]; ok {
+			break
+		}
+	}
+	return found, ok
+}
+
 // weigh finds the weight that the server has when it serves (KV > what a check
 // says > service meta > the service's own weights > the configuration) and applies the operator's drains.
 func (s *server) weigh(spec Spec, view View) {
 	o := view.Overrides
 	s.weight, s.weightFrom = s.catalogWeight(spec)
-	for _, n := range s.names() {
-		if w, ok := o.Weights[Target{spec.Name, n}]; ok {
-			s.weight, s.weightFrom, s.fromKV = w.Value, "kv "+w.Key, true
-			break
-		}
+	if w, ok := named(s, spec, o.Weights); ok {
+		s.weight, s.weightFrom, s.fromKV = w.Value, "kv "+w.Key, true
 	}
 	if !s.fromKV {
 		s.heed(spec, view)
@@ -59,10 +70,11 @@ func (s *server) weigh(spec Spec, view View) {
 }
 
 func (s *server) drained(spec Spec, o Overrides) (key, why string, ok bool) {
-	for _, n := range s.names() {
-		if d, found := o.Drains[Target{spec.Name, n}]; found {
-			return d.Key, d.Value, true
-		}
+	if d, found := named(s, spec, o.Drains); found {
+		return d.Key, d.Value, true
+	}
+	if len(o.NodeDrains) == 0 {
+		return "", "", false
 	}
 	for _, n := range []string{s.instance.Node, s.addr.Addr().String()} {
 		if d, found := o.NodeDrains[n]; found && n != "" {
