@@ -64,7 +64,7 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 		busy, made := processorTime(t, tree), seen.n.Load()
 		t.Sleep(checkWindow)
 		busy, made = processorTime(t, tree)-busy, seen.n.Load()-made
-		c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), float64(proportional(t, tree)) / 1024}
+		c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), float64(rollup(t, tree, "Pss")) / 1024}
 		costs[name] = c
 		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS)",
 			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory)
@@ -117,12 +117,13 @@ func processorTime(t *scenario.T, tree []int) (sum time.Duration) {
 	return sum
 }
 
-// proportional is the memory of processes in KiB, shared pages by their share.
-func proportional(t *scenario.T, tree []int) (kib int) {
+// rollup adds up one figure of the memory of processes, in KiB: Pss (with the
+// pages that they share by their share of them), Anonymous (of no file), …
+func rollup(t *scenario.T, tree []int, figure string) (kib int) {
 	for _, pid := range tree {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		t.OK(err)
-		_, rest, _ := strings.Cut(string(b), "\nPss:")
+		_, rest, _ := strings.Cut(string(b), "\n"+figure+":")
 		n := 0
 		_, err = fmt.Sscan(rest, &n)
 		t.OK(err)

@@ -1,9 +1,8 @@
 package scenarios
 
 import (
-	"bytes"
 	"fmt"
-	"os"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -13,128 +12,140 @@ import (
 
 func init() {
 	scenario.Register(scenario.Scenario{
-		Name: "ipvs-load", Doc: "from nothing to 10,000 real servers: edgekeeper, ipvsadm -R and keepalived in one run, recorded and not judged",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 6 * time.Minute, Extra: true, Run: ipvsLoad,
+		Name: "ipvs-load", Doc: "large tables beside ipvsadm -R and keepalived in one run: from nothing, one change, no change, memory; recorded and not judged",
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 40 * time.Minute, Extra: true, Run: ipvsLoad,
 	})
 }
 
-// The table of ipvs-load.
-const (
-	loadServices = 100
-	loadServers  = 100
-)
+// shape is the form of a table: so many virtual servers with so many real servers
+// each, and a virtual server "probe" with two, of which one changes its weight.
+type shape struct{ services, servers int }
+
+func (s shape) String() string { return fmt.Sprintf("%dx%d", s.services, s.servers) }
+func (s shape) total() int     { return s.services*s.servers + 2 }
+
+// contender is one who loads tables.
+type contender struct {
+	name string
+	host string // a table that was emptied is slow to fill (the kernel searches those that it removed), so each has its own
+	// start begins to load the table, and returns the process.
+	start func() *site.Proc
+	// change gives the first real server of "probe" a weight; nil after.
+	change func(weight int)
+	// same looks at the whole table again, which is as it should be.
+	same func()
+	// daemon is whether the process stays.
+	daemon bool
+}
 
 func ipvsLoad(t *scenario.T) {
-	s := t.Site(site.Options{})
-	d1 := s.Host("d1")
-	clear := func() {
-		_, err := s.Run(d1, "ipvsadm", "-C")
-		t.OK(err)
-	}
-	// A module that has to be loaded first would count for whoever is first.
-	_, err := s.Run(d1, "sh", "-c", "ipvsadm -A -t 192.0.2.1:80 -s wrr && ipvsadm -C")
-	t.OK(err)
-	took, filled := map[string]time.Duration{}, map[string]time.Duration{} // from the start, from the first real server
-	daemon := func(name string, args ...string) {
-		at := time.Now()
-		p, err := s.Start(d1, site.Command{Name: name, Args: args})
-		t.OK(err)
-		first := t.Within(time.Minute, name+" begins", func() bool { return destinations(t, d1) > 0 })
-		t.Within(2*time.Minute, name+" has loaded all", func() bool {
-			begun := time.Now()
-			if destinations(t, d1) == loadServices*loadServers {
-				return true
-			}
-			t.Sleep(2 * time.Since(begun)) // looking must not take much of the machine
-			return false
-		})
-		took[name] = time.Since(at)
-		filled[name] = took[name] - first
-		t.Measure(name, "%s from its start to the last of %d real servers; the first after %s", ms(took[name]), loadServices*loadServers, ms(first))
-		if rss := resident(p.Pid()); rss > 0 {
-			t.Measure(name+": resident memory of the process", "%d KiB", rss)
+	for _, text := range strings.Fields(t.Parameter("LAB_SHAPES", "1000x10 100x1000 10x10000")) {
+		var sh shape
+		if _, err := fmt.Sscanf(text, "%dx%d", &sh.services, &sh.servers); err != nil || sh.services > 62000 || sh.servers > 62000 {
+			t.Fatalf("LAB_SHAPES: %q is not SERVICESxSERVERS", text)
 		}
-		t.OK(p.Stop(time.Minute))
-		clear()
+		t.Part(text, func() { loadShape(t, sh) })
 	}
-	daemon("edgekeeper", t.Binary(scenario.Edgekeeper), "director", "-config", t.File("load.hcl", loadHCL()))
-	list := t.File("load.ipvsadm", loadRules())
-	at := time.Now()
-	_, err = s.Run(d1, "sh", "-c", "ipvsadm -R < "+list)
+}
+
+func loadShape(t *scenario.T, sh shape) {
+	s := t.Site(site.Options{})
+	// A module that has to be loaded first would count for whoever is first.
+	_, err := s.Run(s.Mgmt(), "sh", "-c", "ipvsadm -A -t 192.0.2.1:80 -s wrr && ipvsadm -C")
 	t.OK(err)
-	took["ipvsadm -R"] = time.Since(at)
-	if n := destinations(t, d1); n != loadServices*loadServers {
-		t.Errorf("ipvsadm -R made %d real servers", n)
+	var all []loaded
+	for _, c := range []contender{loadEdgekeeper(t, s, sh), loadIpvsadm(t, s, sh), loadKeepalived(t, s, sh)} {
+		r := measure(t, s, sh, c)
+		all = append(all, r)
+		t.Measure(fmt.Sprintf("%s %s", sh, c.name), "full table %s, first real server %s; one weight %s; no change %s of processor; memory %d KiB (PSS), of it %d KiB its own",
+			ms(r.full), ms(r.first), ms(r.change), ms(r.same), r.pss, r.own)
 	}
-	t.Measure("ipvsadm -R", "%s", ms(took["ipvsadm -R"]))
-	clear()
-	daemon("keepalived", t.Binary(scenario.Keepalived), "-n", "-l", "-C", "-f", t.File("load.conf", loadConf()),
-		"-p", s.Temp()+"/keepalived.pid", "-c", s.Temp()+"/checkers.pid")
-	for _, other := range []string{"ipvsadm -R", "keepalived"} {
-		t.Measure("edgekeeper / "+other, "%.2f", took["edgekeeper"].Seconds()/took[other].Seconds())
+	for _, r := range all[1:] {
+		us := all[0]
+		t.Measure(fmt.Sprintf("%s edgekeeper / %s", sh, r.name), "full table %.2f; one weight %.3f; no change %.2f; memory %.2f",
+			ratio(us.full, r.full), ratio(us.change, r.change), ratio(us.same, r.same), float64(us.pss)/max(float64(r.pss), 1))
 	}
-	t.Measure("edgekeeper / keepalived, from the first real server on", "%.2f", filled["edgekeeper"].Seconds()/filled["keepalived"].Seconds())
+	t.Measure(fmt.Sprintf("%s edgekeeper, one weight / full table", sh), "%.4f", ratio(all[0].change, all[0].full))
 }
 
-// destinations counts the real servers in a host's table.
-func destinations(t *scenario.T, h *site.Host) int {
-	var b []byte
-	t.OK(h.Do(func() (err error) {
-		b, err = os.ReadFile("/proc/thread-self/net/ip_vs")
-		return err
-	}))
-	return max(bytes.Count(b, []byte("\n  ->"))-1, 0) // one is the heading
+func ratio(a, b time.Duration) float64 { return a.Seconds() / max(b.Seconds(), 1e-9) }
+
+// loaded is what was measured of a contender.
+type loaded struct {
+	name                      string
+	first, full, change, same time.Duration
+	pss, own                  int // KiB
 }
 
-// resident is a process's memory in KiB, 0 when it is not known.
-func resident(pid int) (kib int) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
+func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
+	h := s.Host(c.host)
+	r := loaded{name: c.name}
+	at := time.Now()
+	p := c.start()
+	r.first = t.Within(10*time.Minute, c.name+" begins", func() bool { return destinations(t, h) > 0 })
+	t.Within(20*time.Minute, c.name+" has loaded all", func() bool {
+		begun := time.Now()
+		if destinations(t, h) == sh.total() {
+			return true
+		}
+		t.Sleep(2 * time.Since(begun)) // looking must not take much of the machine
+		return false
+	})
+	r.full = time.Since(at)
+	var busy func() time.Duration
+	if c.daemon {
+		tree, err := p.Tree()
+		t.OK(err)
+		busy = func() time.Duration {
+			user, kernel := processorTime(t, tree)
+			return user + kernel
+		}
+		quiet(t, busy)
+		r.pss, r.own = rollup(t, tree, "Pss"), rollup(t, tree, "Anonymous")
+	} else {
+		t.Within(10*time.Minute, c.name+" ends", func() bool { return !p.Running() })
 	}
-	if _, rest, ok := strings.Cut(string(b), "VmRSS:"); ok {
-		_, _ = fmt.Sscan(rest, &kib) // 0 is as good
+	const tries = 5
+	for i := range tries {
+		weight := 2 + i%2
+		begun := time.Now()
+		c.change(weight)
+		t.Within(10*time.Minute, c.name+" changes a weight", func() bool { return probeWeight(t, h) == weight })
+		r.change += time.Since(begun) / tries
+		if busy != nil {
+			quiet(t, busy)
+		}
 	}
-	return kib
+	if busy == nil {
+		begun := time.Now()
+		c.same()
+		r.same = time.Since(begun)
+		return r
+	}
+	before := busy()
+	c.same()
+	quiet(t, busy)
+	r.same = busy() - before
+	t.OK(p.Stop(5 * time.Minute))
+	return r
 }
+
+var (
+	probeVIP  = netip.MustParseAddrPort("10.97.0.1:80")
+	probeReal = netip.MustParseAddrPort("10.96.0.1:80")
+)
 
 func loadVIP(i int) string  { return fmt.Sprintf("10.99.%d.%d", i/250, 1+i%250) }
 func loadReal(i int) string { return fmt.Sprintf("10.98.%d.%d", i/250, 1+i%250) }
 
-func loadHCL() string {
-	var b strings.Builder
-	// A line per real server, as by default, would go to the results folder one by
-	// one: milliseconds each from within a guest.
-	b.WriteString("router_id = \"lvs1\"\nlog_level = \"warn\"\nipvs {\n  manage_sysctls = false\n}\n")
-	for i := range loadServices {
-		fmt.Fprintf(&b, "virtual_server \"v%d\" {\n  address   = \"%s:80\"\n  scheduler = \"wrr\"\n", i, loadVIP(i))
-		for j := range loadServers {
-			fmt.Fprintf(&b, "  real_server \"%s:80\" {}\n", loadReal(j))
-		}
-		b.WriteString("}\n")
+// each calls f with each virtual server and its real servers.
+func (s shape) each(f func(name, vip string, reals []string)) {
+	reals := make([]string, s.servers)
+	for j := range reals {
+		reals[j] = loadReal(j)
 	}
-	return b.String()
-}
-
-func loadRules() string {
-	var b strings.Builder
-	for i := range loadServices {
-		fmt.Fprintf(&b, "-A -t %s:80 -s wrr\n", loadVIP(i))
-		for j := range loadServers {
-			fmt.Fprintf(&b, "-a -t %s:80 -r %s:80 -g -w 1\n", loadVIP(i), loadReal(j))
-		}
+	for i := range s.services {
+		f(fmt.Sprintf("v%d", i), loadVIP(i), reals)
 	}
-	return b.String()
-}
-
-func loadConf() string {
-	var b strings.Builder
-	for i := range loadServices {
-		fmt.Fprintf(&b, "virtual_server %s 80 {\n  lb_algo wrr\n  lb_kind DR\n  protocol TCP\n", loadVIP(i))
-		for j := range loadServers {
-			fmt.Fprintf(&b, "  real_server %s 80 {\n    weight 1\n  }\n", loadReal(j))
-		}
-		b.WriteString("}\n")
-	}
-	return b.String()
+	f("probe", probeVIP.Addr().String(), []string{probeReal.Addr().String(), "10.96.0.2"})
 }
