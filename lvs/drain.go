@@ -103,7 +103,7 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 			began = dp.now
 		}
 		deadline := began.Add(dp.want.Drain)
-		stats, known := dp.have.Dests[id]
+		stats, known := dp.have.Dest(id)
 		switch {
 		case known && stats.Active == 0 && d.Weight == 0:
 			reasons[d.Addr] = "drained, no active connections"

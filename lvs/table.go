@@ -140,8 +140,14 @@ type Rates struct {
 // Observed is the kernel's table as it was read, with its counters.
 type Observed struct {
 	Table    Table
-	Dests    map[DestID]Stats
+	Dests    map[Key]map[netip.AddrPort]Stats // of the real servers, by virtual server
 	Services map[Key]Stats
+}
+
+// Dest returns the counters of one real server, and whether they are known.
+func (o Observed) Dest(id DestID) (Stats, bool) {
+	s, ok := o.Dests[id.Key][id.Addr]
+	return s, ok
 }
 
 // Desired is what the director wants of the kernel.

@@ -5,6 +5,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/cloudflare/ipvs"
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -22,7 +23,7 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 	}
 	out := lvs.Observed{
 		Table:    make(lvs.Table, len(services)),
-		Dests:    make(map[lvs.DestID]lvs.Stats, len(services)),
+		Dests:    make(map[lvs.Key]map[netip.AddrPort]lvs.Stats, len(services)),
 		Services: make(map[lvs.Key]lvs.Stats, len(services)),
 	}
 	var dests []ipvs.DestinationExtended
@@ -42,19 +43,19 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 			return lvs.Observed{}, fmt.Errorf("read real servers of %s: %w", svc.Key, err)
 		}
 		sum := fromStats(s.stats, s.stats64)
-		pool := make([]lvs.Dest, 0, len(dests))
+		pool, stats := make([]lvs.Dest, 0, len(dests)), make(map[netip.AddrPort]lvs.Stats, len(dests))
 		for _, e := range dests {
 			dst := fromDest(e.Destination)
 			st := fromStats(e.Stats, e.Stats64)
 			st.Active, st.Inactive, st.Persistent = e.ActiveConnections, e.InactiveConnections, e.PersistentConnections
-			out.Dests[lvs.DestID{Key: svc.Key, Addr: dst.Addr}] = st
+			stats[dst.Addr] = st
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 			sum.Persistent += st.Persistent
 			pool = append(pool, dst)
 		}
 		out.Table[svc.Key] = lvs.NewPool(svc, pool...)
-		out.Services[svc.Key] = sum
+		out.Dests[svc.Key], out.Services[svc.Key] = stats, sum
 	}
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func (k *Kernel) Table(ctx context.Context) (lvs.Observed, error) {
 	if err := errors.Join(ctx.Err(), k.read); err != nil {
 		return lvs.Observed{}, err
 	}
-	out := lvs.Observed{Table: k.table.Clone(), Dests: map[lvs.DestID]lvs.Stats{}, Services: map[lvs.Key]lvs.Stats{}}
+	out := lvs.Observed{Table: k.table.Clone(), Dests: map[lvs.Key]map[netip.AddrPort]lvs.Stats{}, Services: map[lvs.Key]lvs.Stats{}}
 	if k.amid { // the real kernel lists the virtual servers first, then the real servers of each
 		k.amid = false
 		k.table, k.stats = nil, nil
@@ -62,14 +63,14 @@ func (k *Kernel) Table(ctx context.Context) (lvs.Observed, error) {
 	}
 	for key, p := range out.Table {
 		var sum lvs.Stats
+		stats := make(map[netip.AddrPort]lvs.Stats, len(p.Dests))
 		for _, d := range p.Dests {
-			id := lvs.DestID{Key: key, Addr: d.Addr}
-			st := k.stats[id]
-			out.Dests[id] = st
+			st := k.stats[lvs.DestID{Key: key, Addr: d.Addr}]
+			stats[d.Addr] = st
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 		}
-		out.Services[key] = sum
+		out.Dests[key], out.Services[key] = stats, sum
 		if p.Service.Granularity == 0 {
 			p.Service.Granularity = 32
 			if p.Service.IPv6() {

@@ -211,16 +211,12 @@ func (p *pass) did(op lvs.Op) {
 
 func (p *pass) dropStats(op lvs.Op) {
 	if op.Verb.IsDest() {
-		delete(p.l.have.Dests, op.ID())
+		delete(p.l.have.Dests[op.Service.Key], op.Dest.Addr)
 		return
 	}
 	if op.Verb == lvs.RemoveService {
 		delete(p.l.have.Services, op.Service.Key)
-		for id := range p.l.have.Dests {
-			if id.Key == op.Service.Key {
-				delete(p.l.have.Dests, id)
-			}
-		}
+		delete(p.l.have.Dests, op.Service.Key)
 	}
 }
 
@@ -240,6 +236,7 @@ func (p *pass) own(k lvs.Key) {
 	if !p.pools[k] {
 		if pool, ok := have.Table[k]; ok {
 			have.Table[k] = pool.Clone()
+			have.Dests[k] = maps.Clone(have.Dests[k])
 		}
 		p.pools[k] = true
 	}

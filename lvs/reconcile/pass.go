@@ -274,7 +274,7 @@ func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time
 	}
 	slices.SortFunc(s.Errors, func(a, b ObjectError) int { return a.ID.Compare(b.ID) })
 	for id, since := range l.drains {
-		st, known := l.have.Dests[id]
+		st, known := l.have.Dest(id)
 		s.Draining = append(s.Draining, Draining{ID: id, Since: since, Deadline: deadlines[id], Active: st.Active, Known: known})
 	}
 	slices.SortFunc(s.Draining, func(a, b Draining) int {

@@ -113,7 +113,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 func poolServer(srv discovery.ServerStatus, service lvs.Key, have lvs.Observed) control.PoolServer {
 	out := control.PoolServer{ServerStatus: srv}
 	if dest, ok := have.Table[service].Dest(srv.Addr); ok {
-		n := have.Dests[lvs.DestID{Key: service, Addr: srv.Addr}]
+		n := have.Dests[service][srv.Addr]
 		out.Kernel = &control.KernelDest{
 			Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
 			Connections: n.Connections, InPackets: n.InPackets, OutPackets: n.OutPackets, InBytes: n.InBytes, OutBytes: n.OutBytes,
