@@ -85,8 +85,12 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
 	r.first = t.Within(10*time.Minute, c.name+" begins", func() bool { return destinations(t, h) > 0 })
 	t.Within(20*time.Minute, c.name+" has loaded all", func() bool {
 		begun := time.Now()
-		if destinations(t, h) == sh.total() {
+		n := destinations(t, h)
+		if n == sh.total() {
 			return true
+		}
+		if !p.Running() && destinations(t, h) == n {
+			t.Fatalf("%s ended with %d real servers of %d", c.name, n, sh.total())
 		}
 		t.Sleep(2 * time.Since(begun)) // looking must not take much of the machine
 		return false
