@@ -30,8 +30,21 @@ import "slices"
 // its connections (established ones go on with the forwarding method that they
 // were created with).
 func Diff(have Table, want Desired) []Op {
+	// An op is large, and a table may need ten thousand: they are counted first,
+	// so that each is written once, in its place.
 	var ph phases
-	for _, k := range want.scope() {
+	keys := want.scope()
+	ph.walk(keys, have, want)
+	if ph.place() == 0 {
+		return nil
+	}
+	ph.walk(keys, have, want)
+	return ph.ops
+}
+
+// walk adds the ops for every virtual server.
+func (ph *phases) walk(keys []Key, have Table, want Desired) {
+	for _, k := range keys {
 		w, wanted := want.Pools[k]
 		h, found := have[k]
 		switch {
@@ -43,7 +56,6 @@ func Diff(have Table, want Desired) []Op {
 			ph.pool(k, h, found, w)
 		}
 	}
-	return ph.ops()
 }
 
 // scope lists the keys that Diff may touch, in order.
@@ -72,20 +84,29 @@ const (
 	phaseCount
 )
 
-// phases collects ops by their place in the order.
-type phases [phaseCount][]Op
+// phases puts ops in their order. Before place it counts them.
+type phases struct {
+	next [phaseCount]int // ops of the phase; after place, where its next one goes
+	ops  []Op            // nil before place
+}
 
-func (ph *phases) add(i int, op Op) { ph[i] = append(ph[i], op) }
+func (ph *phases) add(i int, op Op) {
+	if ph.ops != nil {
+		ph.ops[ph.next[i]] = op
+	}
+	ph.next[i]++
+}
 
-func (ph *phases) ops() []Op {
-	n := 0
-	for _, p := range ph {
-		n += len(p)
+// place makes room for what was counted, and returns how many ops that are.
+func (ph *phases) place() (total int) {
+	for i, n := range ph.next {
+		ph.next[i] = total
+		total += n
 	}
-	if n == 0 {
-		return nil
+	if total > 0 {
+		ph.ops = make([]Op, total)
 	}
-	return slices.Concat(ph[:]...)
+	return total
 }
 
 // pool adds the ops for one wanted virtual server.

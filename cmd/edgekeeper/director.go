@@ -16,6 +16,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/live"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/process"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
 )
 
@@ -38,6 +39,7 @@ func directorCommand() *cli.Command {
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
+			started := process.Start()
 			cfg, differences, err := load(path, id)
 			if err != nil {
 				return err
@@ -48,7 +50,7 @@ func directorCommand() *cli.Command {
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			return agent.Run(c.Context, agent.Options{
-				Path: path, Config: cfg, Reload: hup,
+				Path: path, Config: cfg, Reload: hup, Started: started,
 				Load: func() (*config.Config, error) {
 					cfg, differences, err := load(path, id)
 					tellDifferences(log, differences)

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -34,17 +35,16 @@ func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 		return
 	}
 	start := time.Now()
-	var steps [3][]lvs.Op
-	for _, op := range ops {
-		switch {
-		case op.Lowers():
-			steps[2] = append(steps[2], op)
-		case op.Verb.IsDest():
-			steps[1] = append(steps[1], op)
-		default:
-			steps[0] = append(steps[0], op)
-		}
+	// The order of Diff has them one behind the other.
+	isDest := slices.IndexFunc(ops, func(op lvs.Op) bool { return op.Verb.IsDest() || op.Lowers() })
+	lowers := slices.IndexFunc(ops, lvs.Op.Lowers)
+	if lowers < 0 {
+		lowers = len(ops)
 	}
+	if isDest < 0 {
+		isDest = lowers
+	}
+	steps := [3][]lvs.Op{ops[:isDest], ops[isDest:lowers], ops[lowers:]}
 	tried := p.apply(ctx, steps[0])
 	tried += p.apply(ctx, p.withService(steps[1]))
 	// Packets go to a new virtual server when it has its real servers, and before
@@ -95,9 +95,15 @@ func (p *pass) guard(ops []lvs.Op) []lvs.Op {
 	})
 }
 
+// filter leaves out the ops that are not to be done now. It does not write to ops.
 func (p *pass) filter(ops []lvs.Op, keep func(lvs.Op) bool) []lvs.Op {
-	out := ops[:0]
-	for _, op := range ops {
+	i := slices.IndexFunc(ops, func(op lvs.Op) bool { return !keep(op) })
+	if i < 0 {
+		return ops
+	}
+	p.left++
+	out := slices.Clone(ops[:i])
+	for _, op := range ops[i+1:] {
 		if keep(op) {
 			out = append(out, op)
 		} else {

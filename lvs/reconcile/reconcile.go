@@ -230,16 +230,18 @@ func (r *Reconciler) Release(ctx context.Context) error {
 	d, gen, _ := r.input()
 	r.loop.own(d)
 
-	have, err := r.driver.Table(ctx)
-	if err != nil {
-		return fmt.Errorf("release virtual servers: %w", err)
+	l := &r.loop
+	// The end is short of time, and a large table takes seconds to read: what is
+	// known of it does, unless that is known to be wrong.
+	if known := l.read && !l.stale && l.err == nil; !known && !r.readTable(ctx) {
+		return fmt.Errorf("release virtual servers: %w", errors.Join(l.err, ctx.Err()))
 	}
-	ops := lvs.Diff(have.Table, lvs.Desired{Owned: r.loop.owned})
+	ops := lvs.Diff(l.have.Table, lvs.Desired{Owned: l.owned})
 	for i := range ops {
 		ops[i].Reason = "released on stop"
 	}
-	l := &r.loop
-	l.have, l.read, l.err, l.readAt, l.drains = have, true, nil, time.Now(), nil
+	l.drains = nil
+	p := pass{r: r, l: l}
 	var errs []error
 	for i, err := range r.driver.Apply(ctx, ops) {
 		c := Change{Op: ops[i], Err: err, At: time.Now(), Generation: gen}
@@ -248,7 +250,7 @@ func (r *Reconciler) Release(ctx context.Context) error {
 			errs = append(errs, c.Err)
 			continue
 		}
-		(&pass{r: r, l: l, fresh: true}).did(ops[i])
+		p.did(ops[i])
 		delete(l.owned, ops[i].Service.Key)
 	}
 	errs = append(errs, r.unmark(ctx))

@@ -54,6 +54,9 @@ type Options struct {
 	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,
 	// whatever the configuration says.
 	Guardian func() *exec.Cmd
+	// Started is called, in a goroutine of its own, when the first table is in the
+	// kernel, or at the end of a director that never had one. Nil calls nobody.
+	Started func()
 	// Log receives one Info line per event. Nil discards.
 	Log *slog.Logger
 	// Platform is the kernel; the zero value is the real one.
@@ -147,7 +150,7 @@ func (a *agent) run(ctx context.Context) (err error) {
 	tasks.Go(func() error { return server.Run(work) })
 	tasks.Go(func() error { return a.loop(work) })
 	if a.guardian != nil {
-		tasks.Go(func() error { return a.guardian.Run(work) })
+		tasks.Go(func() error { return a.keepGuardian(work) })
 	}
 	tasks.Go(func() error { return a.checks.Run(work, a.verdict) })
 	if a.kernel.reconciler != nil {
@@ -187,6 +190,7 @@ func (a *agent) begin(sources sourceSet) {
 	a.event("agent", a.cfg.RouterID, "started with "+a.opts.Path)
 	a.checkRecall()
 	a.setTrackers(a.cfg.Trackers, vrrp.TrackPending)
+	a.guardInstances(a.cfg.Instances)
 	if err := a.routers.set(a.cfg.Instances, a.cfg.SyncGroups); err != nil {
 		if !errors.Is(err, errStopping) {
 			a.fail(err)

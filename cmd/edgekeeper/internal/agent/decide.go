@@ -16,13 +16,17 @@ import (
 // decided before.
 func (a *agent) decide() {
 	a.dirtySince = time.Time{}
-	if !a.decided {
+	first := !a.decided
+	if first {
 		a.decided = true
 		a.standIn()
 	}
 	before := a.merge()
 	a.setChecks(before)
 	a.setTable()
+	if first {
+		a.running.Go(a.started)
+	}
 	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
 	// not keep ten thousand of them from serving.
@@ -34,6 +38,16 @@ func (a *agent) decide() {
 	}
 	a.due.decided(changed)
 	a.remember()
+}
+
+// started tells that the start is over.
+func (a *agent) started() {
+	if a.kernel.reconciler != nil {
+		_ = a.kernel.reconciler.WaitFor(a.work, 1) // what keeps it from that is told elsewhere
+	}
+	if a.opts.Started != nil {
+		a.opts.Started()
+	}
 }
 
 // merge decides every virtual server that is due, and returns the decisions that

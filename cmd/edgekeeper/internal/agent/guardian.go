@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -25,6 +26,35 @@ func (a *agent) makeGuardian() *guardian.Keeper {
 		Command: a.opts.Guardian, Lock: guardianLock(a.cfg.StateDir),
 		Event: func(text string) { a.event("agent", "guardian", text) },
 	})
+}
+
+// keepGuardian keeps a guardian from the first virtual router on: a process that
+// has nothing to guard is memory, and takes a processor from the start of the
+// director.
+func (a *agent) keepGuardian(ctx context.Context) error {
+	select {
+	case <-a.guarding:
+		return a.guardian.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// guardInstances is called, in the loop, before virtual routers begin.
+func (a *agent) guardInstances(list []config.VRRP) {
+	if len(list) > 0 && !a.guards() {
+		close(a.guarding)
+	}
+}
+
+// guards reports whether there is, or is to be, something to guard.
+func (a *agent) guards() bool {
+	select {
+	case <-a.guarding:
+		return true
+	default:
+		return false
+	}
 }
 
 // guard tells the keeper of one router.
@@ -66,9 +96,9 @@ func (g guard) Arm(source netip.Addr, resign []instance.Datagram, within time.Du
 
 func (g guard) Disarm() { g.keeper.Disarm(g.cfg.Router.Name) }
 
-// guardianStatus renders the guardian for status, nil when there is to be none.
+// guardianStatus renders the guardian for status, nil when there is none to be.
 func (a *agent) guardianStatus() *control.Guardian {
-	if a.guardian == nil {
+	if a.guardian == nil || !a.guards() {
 		return nil
 	}
 	s := a.guardian.Status()

@@ -47,6 +47,7 @@ type agent struct {
 	begun    time.Time
 
 	guardian *guardian.Keeper // nil: none
+	guarding chan struct{}    // closed when there is something to guard
 	roles    chan struct{}    // one has changed
 	favours  favours
 
@@ -101,7 +102,7 @@ func newAgent(opts Options, st *store) *agent {
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers, a.standing = &routers{agent: a}, newStanding()
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })
-	a.guardian = a.makeGuardian()
+	a.guardian, a.guarding = a.makeGuardian(), make(chan struct{})
 	return a
 }
 

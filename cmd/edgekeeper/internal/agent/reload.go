@@ -53,6 +53,7 @@ func (a *agent) take(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	a.guardInstances(cfg.Instances)
 	if err := a.routers.set(cfg.Instances, cfg.SyncGroups); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ var (
 	vipPresent      = desc("vip_present", "Whether this host holds the virtual address.", "instance", "address")
 	vipConflict     = desc("vip_conflict", "1 while another host answers for the virtual address; no series otherwise.", "instance", "address", "mac")
 
-	guardianUp    = desc("guardian_up", "Whether the guardian runs and can do all it is asked for; no series when it is switched off.")
+	guardianUp    = desc("guardian_up", "Whether the guardian runs and can do all it is asked for; no series without one: switched off, or no VRRP instance.")
 	guardianRuns  = desc("guardian_restarts_total", "Guardians that replaced another.")
 	guardianArmed = desc("guardian_armed", "1 for each VRRP instance that the guardian would hand over.", "instance")
 )
