@@ -54,8 +54,8 @@ type Options struct {
 	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,
 	// whatever the configuration says.
 	Guardian func() *exec.Cmd
-	// Started is called, in a goroutine of its own, when the first table is in the
-	// kernel, or at the end of a director that never had one. Nil calls nobody.
+	// Started is called, in a goroutine of its own, some seconds after the first
+	// table was handed to the kernel, once. Nil calls nobody.
 	Started func()
 	// Log receives one Info line per event. Nil discards.
 	Log *slog.Logger

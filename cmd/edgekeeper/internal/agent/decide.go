@@ -16,38 +16,23 @@ import (
 // decided before.
 func (a *agent) decide() {
 	a.dirtySince = time.Time{}
-	first := !a.decided
-	if first {
+	if !a.decided {
 		a.decided = true
 		a.standIn()
 	}
 	before := a.merge()
 	a.setChecks(before)
 	a.setTable()
-	if first {
-		a.running.Go(a.started)
-	}
 	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
 	// not keep ten thousand of them from serving.
-	var changed []string
-	for i, d := range a.decisions {
-		if was, ok := before[d.Spec.Name]; ok && a.explain(was, a.decisions[i]) {
-			changed = append(changed, d.Spec.Name)
+	for _, d := range a.decisions {
+		if was, ok := before[d.Spec.Name]; ok {
+			a.explain(was, d)
 		}
 	}
-	a.due.decided(changed)
+	a.due.done()
 	a.remember()
-}
-
-// started tells that the start is over.
-func (a *agent) started() {
-	if a.kernel.reconciler != nil {
-		_ = a.kernel.reconciler.WaitFor(a.work, 1) // what keeps it from that is told elsewhere
-	}
-	if a.opts.Started != nil {
-		a.opts.Started()
-	}
 }
 
 // merge decides every virtual server that is due, and returns the decisions that
@@ -138,13 +123,9 @@ func (a *agent) setTable() {
 }
 
 // explain reports what differs between two decisions about a virtual server, a
-// sentence per real server, and whether anything does. Was is empty at the first.
-func (a *agent) explain(was, d discovery.Decision) (differs bool) {
-	name := d.Spec.Name
-	tell := func(kind, object, text string) {
-		differs = true
-		a.event(kind, object, text)
-	}
+// sentence per real server. Was is empty at the first.
+func (a *agent) explain(was, d discovery.Decision) {
+	name, tell := d.Spec.Name, a.event
 	a.tellPool(was, d)
 	for _, w := range d.Warnings {
 		if !slices.Contains(was.Warnings, w) {
@@ -183,5 +164,4 @@ func (a *agent) explain(was, d discovery.Decision) (differs bool) {
 			}
 		}
 	}
-	return differs || len(was.Servers) != len(d.Servers) || len(was.Fallback) != len(d.Fallback)
 }

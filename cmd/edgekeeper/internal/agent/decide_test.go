@@ -57,7 +57,7 @@ func (a *agent) step() []string {
 			made = append(made, d.Spec.Name)
 		}
 	}
-	a.due.decided(made)
+	a.due.done()
 	return made
 }
 
@@ -96,8 +96,21 @@ func TestOnlyWhatIsDue(t *testing.T) {
 	want("a verdict", "vs-0", "vs-1", "vs-2", "vs-3", "vs-4", "vs-5")
 	a.due.checked(testCheck.For(serverAddr(99)))
 	want("a verdict on nobody's server")
-	a.due.review()
-	want("the review", "vs-0", "vs-1", "vs-2", "vs-3", "vs-4", "vs-5")
+	a.due.review(a.decisions)
+	want("a review with nobody leaving")
+	states := []discovery.State{discovery.Passing, discovery.Passing, discovery.Maintenance}
+	for _, left := range []bool{true, false} {
+		a.known[queries[1]] = discovery.Known{Instances: instances(3, func(i int) discovery.State { return states[i] })}
+		a.due.answered(a.cfg.VirtualServers, queries[1])
+		want("an answer", "vs-0", "vs-1", "vs-3", "vs-4")
+		a.due.review(a.decisions)
+		if left {
+			want("a review while one leaves", "vs-1", "vs-4")
+		} else {
+			want("a review when it is back")
+		}
+		states[2] = discovery.Passing
+	}
 	a.decisions[3].Next = time.Now().Add(-time.Second)
 	want("time alone", "vs-3")
 }
@@ -182,7 +195,7 @@ func BenchmarkDecide(b *testing.B) {
 			for b.Loop() {
 				mark()
 				a.merge()
-				a.due.decided(nil)
+				a.due.done()
 			}
 		})
 	}

@@ -14,7 +14,6 @@ import (
 type due struct {
 	all     bool
 	names   map[string]bool              // of the virtual servers
-	young   map[string]bool              // decided anew since the review before last: see review
 	watched map[discovery.Check][]string // who has the check
 }
 
@@ -50,13 +49,15 @@ func (d *due) overridden(before, now discovery.Overrides) {
 	}
 }
 
-// review is called at intervals. What was decided lately is decided once more: a
-// real server that has left is listed once, and is gone from the decision after.
-func (d *due) review() {
-	for name := range d.young {
-		d.mark(name)
+// review is called at intervals. A real server that has left is listed once, and
+// gone from the decision after.
+func (d *due) review(decisions []discovery.Decision) {
+	leaving := func(s discovery.ServerStatus) bool { return s.State == discovery.Leaving }
+	for _, dec := range decisions {
+		if slices.ContainsFunc(dec.Servers, leaving) || slices.ContainsFunc(dec.Fallback, leaving) {
+			d.mark(dec.Spec.Name)
+		}
 	}
-	d.young = nil
 }
 
 // take reports whether a virtual server is to be decided now.
@@ -64,17 +65,8 @@ func (d *due) take(before discovery.Decision, now time.Time) bool {
 	return d.all || d.names[before.Spec.Name] || !before.Next.IsZero() && !before.Next.After(now)
 }
 
-// decided notes that everything that was due has been decided, and which of it
-// has changed.
-func (d *due) decided(changed []string) {
-	d.all, d.names = false, nil
-	for _, name := range changed {
-		if d.young == nil {
-			d.young = map[string]bool{}
-		}
-		d.young[name] = true
-	}
-}
+// done is called when everything that was due has been decided.
+func (d *due) done() { d.all, d.names = false, nil }
 
 // watch notes who has which check.
 func (d *due) watch(decisions []discovery.Decision) {

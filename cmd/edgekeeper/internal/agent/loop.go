@@ -149,8 +149,12 @@ func (a *agent) loop(ctx context.Context) error {
 			a.kernel.tuned.insist(a.cfg, a.event)
 			a.kernel.tuned.review(a.event)
 			a.routers.findPeers()
-			a.due.review()
+			a.due.review(a.decisions)
 			a.settle()
+			if a.decided && a.opts.Started != nil {
+				go a.opts.Started()
+				a.opts.Started = nil
+			}
 		case f := <-a.inbox:
 			f()
 		case <-a.settled.C:
