@@ -81,6 +81,9 @@ type loaded struct {
 	pss, own                  int // KiB
 }
 
+// loadSettle is how long a director has before its memory is looked at.
+const loadSettle = 15 * time.Second
+
 func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
 	h := s.Host(c.host)
 	r := loaded{name: c.name}
@@ -104,10 +107,8 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
 	if c.daemon {
 		tree, err := p.Tree()
 		t.OK(err)
-		busy = func() time.Duration {
-			user, kernel := processorTime(t, tree)
-			return user + kernel
-		}
+		busy = func() time.Duration { return processorTime(t, tree) }
+		t.Sleep(loadSettle) // what a start leaves behind has been given back
 		quiet(t, busy)
 		r.pss, r.own = rollup(t, tree, "Pss"), rollup(t, tree, "Anonymous")
 	} else {
@@ -130,10 +131,16 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
 		r.same = time.Since(begun)
 		return r
 	}
+	// Beside what it takes when nothing happens.
 	before := busy()
+	t.Sleep(loadSettle)
+	idle := busy() - before
+	before = busy()
+	begun := time.Now()
 	c.same()
+	t.Sleep(loadSettle)
 	quiet(t, busy)
-	r.same = busy() - before
+	r.same = busy() - before - time.Duration(float64(idle)*time.Since(begun).Seconds()/loadSettle.Seconds())
 	t.OK(p.Stop(5 * time.Minute))
 	return r
 }

@@ -153,13 +153,13 @@ func probeWeight(t *scenario.T, h *site.Host) (weight int) {
 	return weight
 }
 
-// quiet waits until a process has had no more than a hundredth of a processor for
+// quiet waits until a process has had no more than a twentieth of a processor for
 // two seconds.
 func quiet(t *scenario.T, busy func() time.Duration) {
 	const span = 2 * time.Second
 	t.Within(5*time.Minute, "the process is quiet", func() bool {
 		before := busy()
 		t.Sleep(span)
-		return busy()-before <= span/100
+		return busy()-before <= span/20
 	})
 }
