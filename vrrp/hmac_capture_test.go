@@ -3,6 +3,7 @@ package vrrp
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"testing"
 	"time"
 )
@@ -57,7 +58,7 @@ func TestSignedCaptures(t *testing.T) {
 			if err := receiver.Decode(at.Add(time.Second), &a, p); err != nil || a.KeyID != 7 || a.Priority != 200 || !receiver.SameAddresses(&a) {
 				t.Errorf("Decode: %+v, %v", a, err)
 			}
-			if err := receiver.Decode(at.Add(time.Second), &a, p); err != DropReplay {
+			if err := receiver.Decode(at.Add(time.Second), &a, p); !errors.Is(err, DropReplay) {
 				t.Errorf("the same again: %v", err)
 			}
 		})

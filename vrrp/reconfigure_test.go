@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -128,7 +129,7 @@ func TestReconfigureCodec(t *testing.T) {
 		t.Helper()
 		var a Advert
 		p := packetOf(t, slices.Clone(c.Encode(epoch, addr("192.0.2.1"), Group4, 100)), "192.0.2.1", "224.0.0.18")
-		if err := peer.Decode(epoch, &a, p); err != want {
+		if err := peer.Decode(epoch, &a, p); !errors.Is(err, want) {
 			t.Errorf("decode: %v, want %v", err, want)
 		}
 	}
