@@ -33,18 +33,18 @@ func Diff(have Table, want Desired) []Op {
 	// An op is large, and a table may need ten thousand: they are counted first,
 	// so that each is written once, in its place.
 	var ph phases
-	keys := want.scope()
-	ph.walk(keys, have, want)
+	differ := ph.walk(want.scope(), have, want)
 	if ph.place() == 0 {
 		return nil
 	}
-	ph.walk(keys, have, want)
+	ph.walk(differ, have, want)
 	return ph.ops
 }
 
-// walk adds the ops for every virtual server.
-func (ph *phases) walk(keys []Key, have Table, want Desired) {
+// walk adds the ops for virtual servers, and returns those that need any.
+func (ph *phases) walk(keys []Key, have Table, want Desired) (differ []Key) {
 	for _, k := range keys {
+		before := ph.next
 		w, wanted := want.Pools[k]
 		h, found := have[k]
 		switch {
@@ -55,7 +55,11 @@ func (ph *phases) walk(keys []Key, have Table, want Desired) {
 		case w.Hold == "":
 			ph.pool(k, h, found, w)
 		}
+		if ph.next != before {
+			differ = append(differ, k)
+		}
 	}
+	return differ
 }
 
 // scope lists the keys that Diff may touch, in order.

@@ -90,12 +90,19 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 	if dp.want.Drain <= 0 || dp.key.Protocol == UDP {
 		return dp.want, false
 	}
-	wanted := Pool{Dests: dp.want.Pool.normalDests()}
+	wanted := dp.want.Pool.normalDests()
 	var stay []Dest
-	reasons := map[netip.AddrPort]string{}
-	for _, d := range h.Dests {
-		if _, back := wanted.Dest(d.Addr); back || dp.want.AtOnce[d.Addr] {
+	var reasons map[netip.AddrPort]string
+	rest := wanted // both are sorted: walk them side by side
+	for _, d := range h.normalDests() {
+		for len(rest) > 0 && rest[0].Addr.Compare(d.Addr) < 0 {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && rest[0].Addr == d.Addr || dp.want.AtOnce[d.Addr] {
 			continue
+		}
+		if reasons == nil {
+			reasons = map[netip.AddrPort]string{}
 		}
 		id := DestID{Key: dp.key, Addr: d.Addr}
 		began, draining := dp.since[id]
@@ -124,7 +131,7 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 		return dp.want, false
 	}
 	w := dp.want
-	w.Pool = NewPool(w.Pool.Service, append(stay, wanted.Dests...)...)
+	w.Pool = NewPool(w.Pool.Service, append(stay, wanted...)...)
 	w.Reasons = maps.Clone(w.Reasons)
 	if w.Reasons == nil {
 		w.Reasons = map[netip.AddrPort]string{}

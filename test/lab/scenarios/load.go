@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,17 +115,19 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender) loaded {
 	} else {
 		t.Within(10*time.Minute, c.name+" ends", func() bool { return !p.Running() })
 	}
-	const tries = 5
-	for i := range tries {
+	var changes []time.Duration
+	for i := range 7 {
 		weight := 2 + i%2
 		begun := time.Now()
 		c.change(weight)
 		t.Within(10*time.Minute, c.name+" changes a weight", func() bool { return probeWeight(t, h) == weight })
-		r.change += time.Since(begun) / tries
+		changes = append(changes, time.Since(begun))
 		if busy != nil {
 			quiet(t, busy)
 		}
 	}
+	slices.Sort(changes)
+	r.change = changes[len(changes)/2]
 	if busy == nil {
 		begun := time.Now()
 		c.same()

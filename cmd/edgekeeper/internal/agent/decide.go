@@ -26,9 +26,9 @@ func (a *agent) decide() {
 	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
 	// not keep ten thousand of them from serving.
-	for _, d := range a.decisions {
-		if was, ok := before[d.Spec.Name]; ok {
-			a.explain(was, d)
+	for i := range a.decisions {
+		if was, ok := before[a.decisions[i].Spec.Name]; ok {
+			a.explain(was, a.decisions[i])
 		}
 	}
 	a.due.done()
@@ -38,28 +38,23 @@ func (a *agent) decide() {
 // merge decides every virtual server that is due, and returns the decisions that
 // were replaced, by name; of a new virtual server that is an empty one.
 func (a *agent) merge() (before map[string]discovery.Decision) {
-	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
-	old := make(map[string]discovery.Decision, len(a.decisions))
-	for _, d := range a.decisions {
-		old[d.Spec.Name] = d
+	if a.due.all {
+		a.arrange()
 	}
+	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
 	before = map[string]discovery.Decision{}
 	var next time.Time
-	decisions := make([]discovery.Decision, 0, len(a.cfg.VirtualServers))
-	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
-	for _, spec := range a.cfg.VirtualServers {
-		d, known := old[spec.Name]
-		if !known || a.due.take(d, view.Now) {
-			before[spec.Name] = d
-			d = discovery.Merge(spec, view, a.memory[spec.Name])
+	for i, spec := range a.cfg.VirtualServers {
+		d := &a.decisions[i]
+		if a.due.take(spec.Name, d.Next, view.Now) {
+			before[spec.Name] = *d
+			*d = discovery.Merge(spec, view, a.memory[spec.Name])
+			a.memory[spec.Name] = d.Memory
 		}
-		decisions = append(decisions, d)
-		memory[spec.Name] = d.Memory
 		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
 			next = d.Next
 		}
 	}
-	a.decisions, a.memory = decisions, memory
 	a.stepped.Stop()
 	if !next.IsZero() {
 		a.stepped.Reset(max(time.Until(next), settleMin))
@@ -67,14 +62,31 @@ func (a *agent) merge() (before map[string]discovery.Decision) {
 	return before
 }
 
+// arrange makes a place for the decision about each virtual server of the
+// configuration, with the one of before where there was one.
+func (a *agent) arrange() {
+	old := make(map[string]discovery.Decision, len(a.decisions))
+	for _, d := range a.decisions {
+		old[d.Spec.Name] = d
+	}
+	a.decisions = make([]discovery.Decision, len(a.cfg.VirtualServers))
+	memory := make(map[string]discovery.Memory, len(a.cfg.VirtualServers))
+	for i, spec := range a.cfg.VirtualServers {
+		a.decisions[i], memory[spec.Name] = old[spec.Name], a.memory[spec.Name]
+	}
+	a.memory = memory
+}
+
 // setChecks has those checks made that the decisions ask for, when they ask for
 // others than the ones that they replace.
 func (a *agent) setChecks(before map[string]discovery.Decision) {
-	asksOthers := func(d discovery.Decision) bool {
+	others := a.due.all
+	for i := range a.decisions {
+		d := &a.decisions[i]
 		was, replaced := before[d.Spec.Name]
-		return replaced && !sameKeys(was.Checks, d.Checks)
+		others = others || replaced && !sameKeys(was.Checks, d.Checks)
 	}
-	if !a.due.all && !slices.ContainsFunc(a.decisions, asksOthers) {
+	if !others {
 		return
 	}
 	checks := make(map[discovery.Check]check.Seed, len(a.due.watched))
@@ -99,8 +111,9 @@ func sameKeys[K comparable, V any](a, b map[K]V) bool {
 func (a *agent) setTable() {
 	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.decisions)), Owned: a.store.owned}
 	var master []lvs.Key
-	for _, d := range a.decisions {
-		if a.standby(d.Spec) != "" {
+	for i := range a.decisions {
+		d := &a.decisions[i]
+		if a.standby(&d.Spec) != "" {
 			continue
 		}
 		want.Pools[d.Spec.Service.Key] = d.Want

@@ -60,9 +60,10 @@ func (d *due) review(decisions []discovery.Decision) {
 	}
 }
 
-// take reports whether a virtual server is to be decided now.
-func (d *due) take(before discovery.Decision, now time.Time) bool {
-	return d.all || d.names[before.Spec.Name] || !before.Next.IsZero() && !before.Next.After(now)
+// take reports whether a virtual server is to be decided now. Next is when time
+// alone makes the decision another one; zero: never.
+func (d *due) take(name string, next, now time.Time) bool {
+	return d.all || d.names[name] || !next.IsZero() && !next.After(now)
 }
 
 // done is called when everything that was due has been decided.

@@ -99,6 +99,7 @@ func newAgent(opts Options, st *store) *agent {
 	}
 	a.settled.Stop()
 	a.stepped.Stop()
+	a.due.all = true
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers, a.standing = &routers{agent: a}, newStanding()
 	a.queue = notify.New(func(f notify.Failure) { a.event("notify", f.Route, f.String()) })

@@ -54,7 +54,7 @@ func (r *standing) of(instance string) vrrp.State {
 }
 
 // standby says why a virtual server is not in the kernel's table; empty: it is.
-func (a *agent) standby(spec discovery.Spec) string {
+func (a *agent) standby(spec *discovery.Spec) string {
 	role := a.standing.of(spec.Instance)
 	if posture(role, spec.ActiveOn) {
 		return ""

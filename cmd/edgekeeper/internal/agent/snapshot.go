@@ -77,7 +77,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 	p := control.Pool{
 		Name: d.Spec.Name, Service: service.Key.String(), Scheduler: service.Scheduler, Forward: d.Spec.Forward.String(),
 		Persistence: service.Persistence, Held: d.Held, Hold: d.Want.Hold, Warnings: d.Warnings, Panic: d.Panic, QuorumLost: d.QuorumLost, Answers: d.Instead,
-		Standby: a.standby(d.Spec),
+		Standby: a.standby(&d.Spec),
 		Servers: []control.PoolServer{},
 	}
 	p.Mark, p.Engine = service.Mark, service.Normal().Engine
