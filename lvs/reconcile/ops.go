@@ -27,32 +27,28 @@ type pass struct {
 	pools  map[lvs.Key]bool // pools within it that are copies of ours
 }
 
-// run applies the ops in three steps, so that what failed in one can keep the
-// next from doing harm: virtual servers, then what adds, then what takes away.
+// run applies the ops in two steps, so that what failed in one can keep the next
+// from doing harm: what adds, then what takes away. A new virtual server refuses
+// connections until it has a real server, so both go to the driver together.
 func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 	if len(ops) == 0 {
 		p.mark(ctx)
 		return
 	}
 	start := time.Now()
-	// The order of Diff has them one behind the other.
-	isDest := slices.IndexFunc(ops, func(op lvs.Op) bool { return op.Verb.IsDest() || op.Lowers() })
+	// The order of Diff has one behind the other.
 	lowers := slices.IndexFunc(ops, lvs.Op.Lowers)
 	if lowers < 0 {
 		lowers = len(ops)
 	}
-	if isDest < 0 {
-		isDest = lowers
-	}
-	steps := [3][]lvs.Op{ops[:isDest], ops[isDest:lowers], ops[lowers:]}
-	tried := p.apply(ctx, steps[0])
-	tried += p.apply(ctx, p.withService(steps[1]))
+	adds, takes := ops[:lowers], ops[lowers:]
+	tried := p.apply(ctx, adds)
 	// Packets go to a new virtual server when it has its real servers, and before
 	// the one that had them goes.
 	if !p.mark(ctx) {
-		steps[2] = p.keepServices(steps[2])
+		takes = p.keepServices(takes)
 	}
-	tried += p.apply(ctx, p.guard(steps[2]))
+	tried += p.apply(ctx, p.guard(takes))
 	if tried > 0 {
 		p.l.acted = true
 		p.l.applyAt = time.Now()
@@ -60,13 +56,11 @@ func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 	}
 }
 
-// withService leaves out the real servers of virtual servers that could not be
-// added: the kernel would refuse each.
-func (p *pass) withService(ops []lvs.Op) []lvs.Op {
-	return p.filter(ops, func(op lvs.Op) bool {
-		_, there := p.l.have.Table[op.Service.Key]
-		return there
-	})
+// orphan reports whether the op adds a real server to a virtual server that could
+// not be added. The kernel refuses each of them, and that says nothing new.
+func (p *pass) orphan(op lvs.Op) bool {
+	_, there := p.l.have.Table[op.Service.Key]
+	return op.Verb == lvs.AddDest && !there && p.failed[op.Service.Key]
 }
 
 // guard leaves out what would empty a pool whose additions failed.
@@ -119,6 +113,9 @@ func (p *pass) apply(ctx context.Context, ops []lvs.Op) int {
 	now := time.Now()
 	ops = p.filter(ops, func(op lvs.Op) bool {
 		rt := p.l.retries[op.ID()]
+		if p.orphan(op) {
+			return false
+		}
 		if rt == nil || !rt.op.Same(op) || !now.Before(rt.next) {
 			return true
 		}
@@ -129,6 +126,10 @@ func (p *pass) apply(ctx context.Context, ops []lvs.Op) int {
 		return 0
 	}
 	for i, err := range p.r.driver.Apply(ctx, ops) {
+		if err != nil && p.orphan(ops[i]) {
+			p.left++
+			continue
+		}
 		p.note(ctx, ops[i], err)
 	}
 	return len(ops)

@@ -38,6 +38,11 @@ func activeOn(t *scenario.T) {
 		t.OK(err)
 		return len(list)
 	}
+	whole := func(host string) bool {
+		list, err := s.Host(host).IPVS()
+		t.OK(err)
+		return len(list) == 1 && len(list[0].Dests) == 2
+	}
 	d1.Start()
 	d2.Start()
 	s.Holder(master, "d1")
@@ -56,6 +61,7 @@ func activeOn(t *scenario.T) {
 		gone := t.Within(slow, "the killed director's virtual server is gone", func() bool { return services("d1") == 0 })
 		t.Measure("virtual server of the killed master gone after", "%s", ms(gone))
 		s.Holder(10*time.Second, "d2")
+		t.Within(slow, "the new master has the virtual server", func() bool { return whole("d2") })
 		s.Served(slow, "d1", "d2") // the killed director's web server is a real server of the new master
 		t.Measure("longest wait of the client", "%s", ms(s.Load.Gap(at, time.Now())))
 		only(t, s, "d1", "d2")
@@ -63,7 +69,7 @@ func activeOn(t *scenario.T) {
 	t.Phase("it is started again", func() {
 		d1.Start()
 		s.Holder(master, "d1")
-		t.Within(slow, "the new master has it, the old one not", func() bool { return services("d1") == 1 && services("d2") == 0 })
+		t.Within(slow, "the new master has it, the old one not", func() bool { return whole("d1") && services("d2") == 0 })
 		s.Served(slow, "d1", "d2")
 		only(t, s, "d1", "d2")
 	})
