@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/edgekeeper/edgekeeper/test/lab/director"
 	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
 )
@@ -49,10 +50,10 @@ func freeze(t *scenario.T) {
 }
 
 // pair starts two directors of one kind and traffic, and waits until director 1 serves.
-func pair(t *scenario.T, n scenario.Need) (s *scenario.Site, d1, d2 *scenario.Director) {
+func pair(t *scenario.T, n scenario.Need, mods ...func(*director.Config)) (s *scenario.Site, d1, d2 *scenario.Director) {
 	s = t.Site(site.Options{})
 	s.StartWebs(false)
-	d1, d2 = s.Director("d1", driver(t, n)), s.Director("d2", driver(t, n))
+	d1, d2 = s.Director("d1", driver(t, n), mods...), s.Director("d2", driver(t, n), mods...)
 	d1.Start()
 	d2.Start()
 	s.Holder(master, "d1")

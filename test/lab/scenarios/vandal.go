@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/edgekeeper/edgekeeper/test/lab/director"
 	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
 	"github.com/edgekeeper/edgekeeper/test/lab/traffic"
@@ -25,7 +26,9 @@ func init() {
 }
 
 func vandal(t *scenario.T) {
-	s, d1, _ := pair(t, scenario.Edgekeeper)
+	// The server that the vandal adds answers nobody, so what was sent to it never
+	// ends by itself, and it leaves at the end of its drain.
+	s, d1, _ := pair(t, scenario.Edgekeeper, func(c *director.Config) { c.ExtraPool = `drain_timeout = "5s"` })
 	t.Phase("ipvsadm -C on director 1", func() {
 		_, err := s.Run(s.Host("d1"), "ipvsadm", "-C")
 		t.OK(err)
