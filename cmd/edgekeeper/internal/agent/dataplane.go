@@ -220,6 +220,11 @@ func (k *dataplane) close(ctx context.Context, release bool) error {
 	}
 	if release {
 		if k.ipvs != nil {
+			if k.status().Adopted == nil {
+				// Stopped before its first look at the table: what an earlier run has
+				// left there is ours all the same.
+				k.reconciler.Set(lvs.Desired{Owned: k.store.owned})
+			}
 			errs = append(errs, k.reconciler.Release(ctx), k.setTimeouts(lvs.Timeouts{}))
 		}
 		errs = append(errs, k.tuned.sysctl.Restore())
