@@ -156,6 +156,8 @@ func TestBackupShowsTheAddress(t *testing.T) {
 	rb := b.Start(t, netns.Role("router", "-priority", "100", "-probe", "1s"))
 	rb.WaitOutput(t, "role BACKUP", 2*time.Second)
 	netns.Wait(t, 3*time.Second, "advert", func() bool { return status(t, rb).Counters.Received > 0 })
+	// A gratuitous ARP of the second set would be the strict rule's second holder.
+	netns.Wait(t, 10*time.Second, "both sets of announcements", func() bool { return status(t, ra).Counters.Announcements >= 10 })
 
 	sysctl(t, a, "ipv4/conf/all/arp_ignore", "8") // a answers nobody
 	ip(t, b, "addr", "add", theVIP+"/24", "dev", "eth0")
