@@ -73,13 +73,25 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 	}
 	run()
 	want := random()
-	r.Set(want)
+	set := func() uint64 {
+		d := want
+		d.Pools = maps.Clone(want.Pools) // Set keeps it
+		return r.Set(d)
+	}
+	set()
 	undo := func() {}
 	for range 40 {
-		switch rnd.IntN(6) {
+		switch rnd.IntN(7) {
 		case 0, 1:
 			want = random()
-			r.Set(want)
+			set()
+		case 5:
+			some := random().Pools
+			if rnd.IntN(2) == 0 {
+				delete(some, web)
+			}
+			maps.Copy(want.Pools, some)
+			r.Change(some)
 		case 2:
 			vandal()
 		case 3:
@@ -90,17 +102,21 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 			k.SetConnections(lvs.DestID{Key: web, Addr: addr(1 + rnd.IntN(6))}, rnd.Uint32N(2), 1)
 		default:
 			run()
-			r.Set(want)
+			set()
 		}
 		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 	}
 	undo()
-	want.Pools = maps.Clone(want.Pools) // Set keeps the other
 	for key, w := range want.Pools {
 		w.Hold = ""
 		want.Pools[key] = w
 	}
-	gen := r.Set(want)
+	var gen uint64
+	if rnd.IntN(2) == 0 {
+		gen = set()
+	} else {
+		gen = r.Change(want.Pools)
+	}
 	time.Sleep(10 * time.Second) // longer than a drain and a pause
 	stop()
 

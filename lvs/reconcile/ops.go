@@ -95,16 +95,23 @@ func (p *pass) filter(ops []lvs.Op, keep func(lvs.Op) bool) []lvs.Op {
 	if i < 0 {
 		return ops
 	}
-	p.left++
+	p.leave(ops[i])
 	out := slices.Clone(ops[:i])
 	for _, op := range ops[i+1:] {
 		if keep(op) {
 			out = append(out, op)
 		} else {
-			p.left++
+			p.leave(op)
 		}
 	}
 	return out
+}
+
+// leave takes note of an op that is not done: its virtual server is looked at
+// again in the next pass.
+func (p *pass) leave(op lvs.Op) {
+	p.left++
+	p.l.look[op.Service.Key] = true
 }
 
 // apply gives the ops to the kernel, but for those that wait for their next
@@ -127,7 +134,7 @@ func (p *pass) apply(ctx context.Context, ops []lvs.Op) int {
 	}
 	for i, err := range p.r.driver.Apply(ctx, ops) {
 		if err != nil && p.orphan(ops[i]) {
-			p.left++
+			p.leave(ops[i])
 			continue
 		}
 		p.note(ctx, ops[i], err)
@@ -139,7 +146,7 @@ func (p *pass) apply(ctx context.Context, ops []lvs.Op) int {
 func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 	id := op.ID()
 	if err != nil && ctx.Err() != nil {
-		p.left++ // stopped, not refused
+		p.leave(op) // stopped, not refused
 		return
 	}
 	rt := p.l.retries[id]
@@ -155,7 +162,7 @@ func (p *pass) note(ctx context.Context, op lvs.Op, err error) {
 		p.did(op)
 		return
 	}
-	p.left++
+	p.leave(op)
 	p.failed[op.Service.Key] = true
 	if rt == nil || !rt.op.Same(op) {
 		rt = &retry{op: op}

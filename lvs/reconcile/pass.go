@@ -26,10 +26,14 @@ type loop struct {
 	err    error         // of the last reading
 	fails  int           // readings failed in a row
 
+	desired  lvs.Desired
+	whole    bool             // every virtual server is to be looked at, whatever look says
+	look     map[lvs.Key]bool // those that may need an op: wanted anew, or not done yet
 	drains   lvs.Drains
 	retries  map[lvs.DestID]*retry
 	marks    marksState
 	owned    map[lvs.Key]bool
+	ownKeys  []lvs.Key // owned, in order; nil: not made yet
 	released bool
 
 	applied, verified uint64
@@ -51,16 +55,61 @@ type retry struct {
 	next     time.Time
 }
 
-// own adds what is wanted or owned to what is ours.
-func (l *loop) own(d lvs.Desired) {
-	for k := range d.Pools {
-		l.owned[k] = true
-	}
-	for k, owned := range d.Owned {
-		if owned {
-			l.owned[k] = true
+// take takes over what is wanted from now on. All of it is ours.
+func (l *loop) take(n news) {
+	if n.set != nil {
+		l.desired, l.whole = *n.set, true
+		if l.desired.Pools == nil {
+			l.desired.Pools = map[lvs.Key]lvs.Want{}
+		}
+		for k := range l.desired.Pools {
+			l.own(k)
+		}
+		for k, owned := range l.desired.Owned {
+			if owned {
+				l.own(k)
+			}
 		}
 	}
+	for k, w := range n.change {
+		l.desired.Pools[k] = w
+		l.look[k] = true
+		l.own(k)
+	}
+}
+
+func (l *loop) own(k lvs.Key) {
+	if !l.owned[k] {
+		l.owned[k], l.ownKeys = true, nil
+	}
+}
+
+func (l *loop) release(k lvs.Key) {
+	delete(l.owned, k)
+	l.ownKeys = nil
+}
+
+// scope returns the part of what is wanted that a pass has to look at. After a
+// reading, and after a Set, that is all. Else it is what Change named, where an
+// op is left to do, and what drains: of everything else the pass before has found
+// that the table is as wanted, and nothing has changed since.
+func (l *loop) scope(fresh bool) lvs.Desired {
+	d := l.desired
+	if fresh || l.whole {
+		d.Owned = l.owned
+		return d
+	}
+	for id := range l.drains {
+		l.look[id.Key] = true
+	}
+	d.Pools, d.Owned = make(map[lvs.Key]lvs.Want, len(l.look)), make(map[lvs.Key]bool, len(l.look))
+	for k := range l.look {
+		if w, wanted := l.desired.Pools[k]; wanted {
+			d.Pools[k] = w
+		}
+		d.Owned[k] = l.owned[k]
+	}
+	return d
 }
 
 // reconcile makes one pass and returns when the next is due; false means never,
@@ -72,27 +121,29 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 	if l.released {
 		return time.Time{}, false
 	}
-	d, gen, resync := r.input()
+	n, gen := r.input()
+	l.take(n)
 	l.passes++
 	before, hadRead := l.have.Table, l.read
 	fresh := false
-	if resync || l.stale && l.err == nil || !time.Now().Before(l.readDue(r.cfg)) {
+	if n.resync || l.stale && l.err == nil || !time.Now().Before(l.readDue(r.cfg)) {
 		fresh = r.readTable(ctx)
 	}
-	if resync {
+	if n.resync {
 		clear(l.retries)
 		l.marks.next = time.Time{}
 	}
 	held := 0
 	var deadlines map[lvs.DestID]time.Time
 	if l.read && l.err == nil && gen > 0 {
-		l.own(d)
-		d.Owned = l.owned
+		d := l.scope(fresh)
 		want, drains, _ := lvs.Drain(l.have, d, l.drains, time.Now())
 		l.drains = drains
 		deadlines = deadlinesOf(drains, d)
 		ops := lvs.Diff(l.have.Table, want)
-		l.adopt(d, len(ops))
+		l.adopt(len(ops))
+		l.whole = false
+		clear(l.look)
 		p := pass{r: r, l: l, gen: gen, want: want, fresh: fresh, failed: map[lvs.Key]bool{}}
 		if hadRead {
 			p.expected = before
@@ -105,7 +156,7 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 				l.verified = gen
 			}
 		}
-		l.disown(d, fresh)
+		l.disown(fresh)
 		l.forget(ops)
 	}
 	next := l.next(r.cfg, deadlines)
@@ -147,7 +198,7 @@ func (r *Reconciler) readTable(ctx context.Context) bool {
 }
 
 // adopt notes what the first pass finds.
-func (l *loop) adopt(d lvs.Desired, ops int) {
+func (l *loop) adopt(ops int) {
 	if l.adopted != nil {
 		return
 	}
@@ -164,14 +215,14 @@ func (l *loop) adopt(d lvs.Desired, ops int) {
 // disown forgets virtual servers that are neither wanted nor in the kernel: if
 // somebody else creates one of that name later, it is theirs. Only a reading
 // tells that it is gone for sure.
-func (l *loop) disown(d lvs.Desired, fresh bool) {
+func (l *loop) disown(fresh bool) {
 	if !fresh {
 		return
 	}
 	for k := range l.owned {
-		_, wanted := d.Pools[k]
+		_, wanted := l.desired.Pools[k]
 		if _, there := l.have.Table[k]; !wanted && !there {
-			delete(l.owned, k)
+			l.release(k)
 		}
 	}
 }
@@ -268,7 +319,10 @@ func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time
 		Observed: l.have, ReadAt: l.readAt, ReadErr: l.err, ReadTook: l.took,
 		MarksErr: l.marks.err, ApplyTook: l.applyTook, ApplyAt: l.applyAt, Passes: l.passes, NextAt: next,
 	}
-	s.Owned = slices.SortedFunc(maps.Keys(l.owned), lvs.Key.Compare)
+	if l.ownKeys == nil {
+		l.ownKeys = slices.SortedFunc(maps.Keys(l.owned), lvs.Key.Compare)
+	}
+	s.Owned = l.ownKeys
 	for id, rt := range l.retries {
 		s.Errors = append(s.Errors, ObjectError{ID: id, Op: rt.op, Err: rt.err, Attempts: rt.attempts, Next: rt.next})
 	}

@@ -1,11 +1,12 @@
 // Package reconcile keeps the kernel's IPVS table equal to what is wanted, for
 // as long as it runs, whoever else touches it.
 //
-// Set gives the whole desired table; the newest wins. A Set is acted on at
-// once, from the last reading of the kernel and the ops acknowledged since, so
-// a change of one weight is one netlink request. The kernel is read back soon
-// after and then again and again, so that a stray `ipvsadm -C` is repaired
-// within about a second.
+// Set gives the whole desired table, Change some virtual servers of it; the
+// newest wins. Both are acted on at once, from the last reading of the kernel and
+// the ops acknowledged since, so a change of one weight is one netlink request,
+// and after Change nothing else is looked at. The kernel is read back soon after
+// and then again and again, and then everything is looked at, so that a stray
+// `ipvsadm -C` is repaired within about a second.
 //
 // What a caller can rely on:
 //
@@ -130,11 +131,17 @@ type Reconciler struct {
 	loop loop
 
 	mu      sync.Mutex // guards everything below; never held during I/O
-	desired lvs.Desired
+	news    news
 	gen     uint64
-	resync  bool
 	changed chan struct{} // closed and replaced when status changes
 	status  Status
+}
+
+// news are what Set, Change and Resync have left for the next pass.
+type news struct {
+	set    *lvs.Desired         // nil: no Set
+	change map[lvs.Key]lvs.Want // since the Set
+	resync bool
 }
 
 // New returns a Reconciler. It starts nothing: see Run.
@@ -144,16 +151,39 @@ func New(driver Driver, cfg Config) *Reconciler {
 		cfg:     cfg.withDefaults(),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
-		loop:    loop{retries: map[lvs.DestID]*retry{}, owned: map[lvs.Key]bool{}, counts: map[Count]uint64{}},
+		loop: loop{
+			retries: map[lvs.DestID]*retry{}, owned: map[lvs.Key]bool{}, counts: map[Count]uint64{},
+			look: map[lvs.Key]bool{}, desired: lvs.Desired{Pools: map[lvs.Key]lvs.Want{}},
+		},
 	}
 }
 
 // Set replaces the desired table and returns its generation, 1 for the first.
-// It does not wait. The Reconciler keeps d: do not change it afterwards.
+// It does not wait. The Reconciler keeps d, and changes d.Pools when Change is
+// called: do not change it afterwards, nor read it then.
 func (r *Reconciler) Set(d lvs.Desired) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.desired = d
+	r.news.set, r.news.change = &d, nil
+	return r.generation()
+}
+
+// Change replaces, or adds, these virtual servers of the desired table and
+// returns its generation; all others are wanted as before. It does not wait, and
+// what it costs does not depend on the others. The Reconciler keeps the wants: do
+// not change them afterwards.
+func (r *Reconciler) Change(pools map[lvs.Key]lvs.Want) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.news.change == nil {
+		r.news.change = make(map[lvs.Key]lvs.Want, len(pools))
+	}
+	maps.Copy(r.news.change, pools)
+	return r.generation()
+}
+
+// generation begins another one.
+func (r *Reconciler) generation() uint64 {
 	r.gen++
 	r.status.Generation = r.gen
 	r.poke()
@@ -165,7 +195,7 @@ func (r *Reconciler) Set(d lvs.Desired) uint64 {
 func (r *Reconciler) Resync() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.resync = true
+	r.news.resync = true
 	r.poke()
 }
 
@@ -227,10 +257,9 @@ func (r *Reconciler) Release(ctx context.Context) error {
 	r.pass.Lock()
 	defer r.pass.Unlock()
 	r.loop.released = true
-	d, gen, _ := r.input()
-	r.loop.own(d)
-
 	l := &r.loop
+	n, gen := r.input()
+	l.take(n)
 	// The end is short of time, and a large table takes seconds to read: what is
 	// known of it does, unless that is known to be wrong.
 	if known := l.read && !l.stale && l.err == nil; !known && !r.readTable(ctx) {
@@ -251,19 +280,19 @@ func (r *Reconciler) Release(ctx context.Context) error {
 			continue
 		}
 		p.did(ops[i])
-		delete(l.owned, ops[i].Service.Key)
+		l.release(ops[i].Service.Key)
 	}
 	errs = append(errs, r.unmark(ctx))
 	r.publish(l.statusNow(0, nil, time.Time{}))
 	return errors.Join(errs...)
 }
 
-// input takes what Set and Resync left.
-func (r *Reconciler) input() (d lvs.Desired, gen uint64, resync bool) {
+// input takes what Set, Change and Resync left.
+func (r *Reconciler) input() (n news, gen uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	resync, r.resync = r.resync, false
-	return r.desired, r.gen, resync
+	n, r.news = r.news, news{}
+	return n, r.gen
 }
 
 // publish replaces the status and wakes those who wait for it.

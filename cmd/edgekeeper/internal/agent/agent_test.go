@@ -56,6 +56,7 @@ type site struct {
 	done   chan error
 
 	platform agent.Platform // OpenIPVS nil: the fake kernel
+	level    slog.Level     // of the lines that are printed
 }
 
 const base = `
@@ -116,7 +117,7 @@ func (s *site) run() {
 	go func() {
 		s.done <- agent.Run(ctx, agent.Options{
 			Path: path, Config: cfg, Load: load, Reload: s.hup, LoadFrom: func(path, _ string) (*config.Config, error) { return config.Load(path, nil) },
-			Log:      slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+			Log:      slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: s.level})),
 			Platform: s.platform,
 		})
 	}()

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ func BenchmarkCatalogChange(b *testing.B) {
 		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
 			stub, _, address := newConsul(b)
 			s := newSite(b)
+			s.level = slog.LevelError
 			set := func(n, weight int) {
 				e := consulstub.Entry(fmt.Sprintf("web-%d", n), "web-1", "n1", "10.0.0.1", 80)
 				e.Service.Weights.Passing = weight

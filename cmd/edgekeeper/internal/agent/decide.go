@@ -20,35 +20,38 @@ func (a *agent) decide() {
 		a.decided = true
 		a.standIn()
 	}
-	before := a.merge()
-	a.setChecks(before)
-	a.setTable()
+	made := a.merge()
+	a.setTable(made)
+	a.setChecks(made)
 	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
 	// not keep ten thousand of them from serving.
-	for i := range a.decisions {
-		if was, ok := before[a.decisions[i].Spec.Name]; ok {
-			a.explain(was, a.decisions[i])
-		}
+	for _, m := range made {
+		a.explain(m.was, a.decisions[m.at])
 	}
 	a.due.done()
 	a.remember()
 }
 
-// merge decides every virtual server that is due, and returns the decisions that
-// were replaced, by name; of a new virtual server that is an empty one.
-func (a *agent) merge() (before map[string]discovery.Decision) {
+// made is a decision that was made: its place, and the one that it replaced, which
+// is an empty one for a new virtual server.
+type made struct {
+	at  int
+	was discovery.Decision
+}
+
+// merge decides every virtual server that is due, and returns which.
+func (a *agent) merge() (out []made) {
 	if a.due.all {
 		a.arrange()
 	}
 	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
-	before = map[string]discovery.Decision{}
 	var next time.Time
-	for i, spec := range a.cfg.VirtualServers {
-		d := &a.decisions[i]
+	for i := range a.cfg.VirtualServers {
+		spec, d := &a.cfg.VirtualServers[i], &a.decisions[i]
 		if a.due.take(spec.Name, d.Next, view.Now) {
-			before[spec.Name] = *d
-			*d = discovery.Merge(spec, view, a.memory[spec.Name])
+			out = append(out, made{i, *d})
+			*d = discovery.Merge(*spec, view, a.memory[spec.Name])
 			a.memory[spec.Name] = d.Memory
 		}
 		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
@@ -59,7 +62,7 @@ func (a *agent) merge() (before map[string]discovery.Decision) {
 	if !next.IsZero() {
 		a.stepped.Reset(max(time.Until(next), settleMin))
 	}
-	return before
+	return out
 }
 
 // arrange makes a place for the decision about each virtual server of the
@@ -79,12 +82,10 @@ func (a *agent) arrange() {
 
 // setChecks has those checks made that the decisions ask for, when they ask for
 // others than the ones that they replace.
-func (a *agent) setChecks(before map[string]discovery.Decision) {
+func (a *agent) setChecks(made []made) {
 	others := a.due.all
-	for i := range a.decisions {
-		d := &a.decisions[i]
-		was, replaced := before[d.Spec.Name]
-		others = others || replaced && !sameKeys(was.Checks, d.Checks)
+	for i := range made {
+		others = others || !sameKeys(made[i].was.Checks, a.decisions[made[i].at].Checks)
 	}
 	if !others {
 		return
@@ -107,8 +108,21 @@ func sameKeys[K comparable, V any](a, b map[K]V) bool {
 	return maps.EqualFunc(a, b, func(V, V) bool { return true })
 }
 
-// setTable hands the desired table to the reconciler.
-func (a *agent) setTable() {
+// setTable hands the desired table to the reconciler, or what is new of it.
+func (a *agent) setTable(made []made) {
+	// All of it, where it may have other virtual servers than before, and as long
+	// as more is recorded as ours than is wanted.
+	if !a.due.all && !a.followsRole() && len(a.store.owned) == len(a.decisions) {
+		change := make(map[lvs.Key]lvs.Want, len(made))
+		for _, m := range made {
+			d := &a.decisions[m.at]
+			change[d.Spec.Service.Key] = d.Want
+		}
+		if len(change) > 0 && a.kernel.reconciler != nil {
+			a.kernel.reconciler.Change(change)
+		}
+		return
+	}
 	want := lvs.Desired{Pools: make(map[lvs.Key]lvs.Want, len(a.decisions)), Owned: a.store.owned}
 	var master []lvs.Key
 	for i := range a.decisions {

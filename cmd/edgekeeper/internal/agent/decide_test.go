@@ -49,16 +49,13 @@ func instances(n int, state func(int) discovery.State) (out []discovery.Instance
 
 // step lets decisions be made, and returns which were.
 func (a *agent) step() []string {
-	before := a.merge()
-	a.due.watch(a.decisions)
-	var made []string
-	for _, d := range a.decisions {
-		if _, ok := before[d.Spec.Name]; ok {
-			made = append(made, d.Spec.Name)
-		}
+	var names []string
+	for _, m := range a.merge() {
+		names = append(names, a.decisions[m.at].Spec.Name)
 	}
+	a.due.watch(a.decisions)
 	a.due.done()
-	return made
+	return names
 }
 
 func TestOnlyWhatIsDue(t *testing.T) {

@@ -53,7 +53,8 @@ func (d *due) overridden(before, now discovery.Overrides) {
 // gone from the decision after.
 func (d *due) review(decisions []discovery.Decision) {
 	leaving := func(s discovery.ServerStatus) bool { return s.State == discovery.Leaving }
-	for _, dec := range decisions {
+	for i := range decisions {
+		dec := &decisions[i]
 		if slices.ContainsFunc(dec.Servers, leaving) || slices.ContainsFunc(dec.Fallback, leaving) {
 			d.mark(dec.Spec.Name)
 		}
@@ -72,7 +73,8 @@ func (d *due) done() { d.all, d.names = false, nil }
 // watch notes who has which check.
 func (d *due) watch(decisions []discovery.Decision) {
 	d.watched = make(map[discovery.Check][]string, len(d.watched))
-	for _, dec := range decisions {
+	for i := range decisions {
+		dec := &decisions[i]
 		for c := range dec.Checks {
 			d.watched[c] = append(d.watched[c], dec.Spec.Name)
 		}

@@ -64,7 +64,12 @@ func (a *agent) standby(spec *discovery.Spec) string {
 
 // followsRole reports whether a virtual server comes and goes with a role.
 func (a *agent) followsRole() bool {
-	return slices.ContainsFunc(a.cfg.VirtualServers, func(s discovery.Spec) bool { return s.ActiveOn != discovery.Always })
+	for i := range a.cfg.VirtualServers {
+		if a.cfg.VirtualServers[i].ActiveOn != discovery.Always {
+			return true
+		}
+	}
+	return false
 }
 
 // tookRole acts on a change of role at once: a new master has its addresses
