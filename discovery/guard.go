@@ -17,6 +17,9 @@ import (
 // of the configuration), is never held. A server written in the configuration
 // has one source only, so there is nobody to ask.
 //
+// What a catalog lacks that has lost its data was not taken out by anybody: it is
+// held, however few it is, until it is registered again.
+//
 // What began to serve after a removal takes its place: a deployment that
 // replaces a pool one by one is no mass removal, however fast it is.
 //
@@ -51,7 +54,7 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 	tooMany := lost+len(going) > allowed
 	var held []*server
 	for _, s := range alone {
-		if tooMany || before.Servers[s.addr].Held {
+		if tooMany || before.Servers[s.addr].Held || s.lost && spec.MaxRemoval < 1 {
 			held = append(held, s)
 		}
 	}
@@ -68,7 +71,10 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 		}
 		s.reason = "held: " + s.reason + "; " + s.otherSide()
 	}
-	if len(held) > 0 {
+	switch onlyLost := !slices.ContainsFunc(held, func(s *server) bool { return !s.lost }); {
+	case len(held) > 0 && onlyLost:
+		d.Held = fmt.Sprintf("%d of %d real servers are missing from a catalog that has lost its data", len(held), served)
+	case len(held) > 0:
 		d.Held = fmt.Sprintf("%d of %d real servers would go on one source's word, more than max_removal allows (%d within %s)",
 			len(held), served, allowed, spec.RemovalWindow)
 	}

@@ -201,4 +201,51 @@ func TestLargeAndSmallPools(t *testing.T) {
 		r.want(r.step(time.Second), "3:10 4:10")
 		held(t, r, true)
 	})
+	wiped := func(r *run, instances ...discovery.Instance) {
+		known := r.w.Answers[query]
+		r.w.Answers[query] = known.Update(discovery.Answer{Query: query, Instances: instances, Index: 1, Anew: true})
+	}
+	later := func(r *run, instances ...discovery.Instance) {
+		r.w.Answers[query] = r.w.Answers[query].Update(discovery.Answer{Query: query, Instances: instances, Index: 2})
+	}
+	t.Run("the only one is missing from a catalog that has lost its data: held, until it is back", func(t *testing.T) {
+		r := pair(t, 1)
+		wiped(r)
+		r.want(r.step(time.Second), "1:10")
+		if want := "1 of 1 real servers are missing from a catalog that has lost its data"; r.last.Held != want {
+			t.Errorf("held = %q, want %q", r.last.Held, want)
+		}
+		if got, want := reasonOf(r.last, 1), "held: held: gone from the catalog, which has lost its data; its native check is up"; got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+		r.want(r.step(24*time.Hour), "1:10")
+		later(r, instance(1, ok))
+		r.want(r.step(time.Second), "1:10")
+		held(t, r, false)
+		later(r) // and now it was taken out
+		r.want(r.step(time.Second), "")
+	})
+	t.Run("one of four is missing from a catalog that has lost its data: held, until its check agrees", func(t *testing.T) {
+		r := pair(t, numbers(1, 4)...)
+		wiped(r, instances(ok, numbers(2, 4))...)
+		r.want(r.step(time.Second), table(numbers(1, 4), 10))
+		later(r, instances(ok, numbers(3, 4))...) // one that the new catalog has had
+		r.want(r.step(time.Second), "1:10 3:10 4:10")
+		r.w.check(down, "refused", 1)
+		r.want(r.step(time.Second), "3:10 4:10")
+		held(t, r, false)
+	})
+	t.Run("a person ends that, too", func(t *testing.T) {
+		r := pair(t, numbers(1, 4)...)
+		wiped(r, instances(ok, numbers(2, 4))...)
+		r.want(r.step(time.Second), table(numbers(1, 4), 10))
+		r.w.kv("drain/node/node-1", "it is gone")
+		r.want(r.step(time.Second), table(numbers(2, 4), 10))
+	})
+	t.Run("max_removal = 1 holds nobody that is lost", func(t *testing.T) {
+		r := pair(t, 1)
+		r.spec.MaxRemoval = 1
+		wiped(r)
+		r.want(r.step(time.Second), "")
+	})
 }

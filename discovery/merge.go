@@ -3,6 +3,7 @@ package discovery
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -28,7 +29,17 @@ type Known struct {
 	Err       string
 	Stale     bool
 	At        time.Time
+
+	// Lost are the instances that the catalog does not list any more, but has not
+	// been told to forget either: it has lost its data. The guard asks about them.
+	Lost map[InstanceKey]bool
 }
+
+// InstanceKey names an instance within its catalog.
+type InstanceKey struct{ Node, ID string }
+
+// Key names the instance.
+func (in Instance) Key() InstanceKey { return InstanceKey{in.Node, in.ID} }
 
 // Update returns what is known after an answer: a failure keeps the instances.
 func (k Known) Update(a Answer) Known {
@@ -36,7 +47,17 @@ func (k Known) Update(a Answer) Known {
 		k.Err = a.Err
 		return k
 	}
-	return Known{Instances: a.Instances, Warnings: a.Warnings, Index: a.Index, Stale: a.Stale, At: a.At}
+	lost := map[InstanceKey]bool{}
+	maps.Copy(lost, k.Lost)
+	if a.Anew {
+		for _, in := range k.Instances {
+			lost[in.Key()] = true
+		}
+	}
+	for _, in := range a.Instances {
+		delete(lost, in.Key())
+	}
+	return Known{Instances: a.Instances, Warnings: a.Warnings, Index: a.Index, Stale: a.Stale, At: a.At, Lost: lost}
 }
 
 // Decision is what Merge says about one virtual server.
@@ -68,7 +89,7 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	d := Decision{Spec: spec}
 	servers := candidates(spec, view, &d)
 	fallback, before := mergeFallback(spec, view, before, servers)
-	remembered(spec, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
+	remembered(spec, view, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
 	for _, s := range servers {
 		s.checks = s.checksOf(spec)
 		s.judge(spec, view, before.Servers[s.addr])
@@ -97,6 +118,7 @@ type server struct {
 	config   *Server   // of a configured server
 	gone     bool      // only remembered: no source lists it any more
 	adopted  bool      // and known from the kernel's table only
+	lost     bool      // by a catalog that has lost its data
 	unusable string    // why it cannot be in this pool at all
 	checks   []made    // of it
 
@@ -206,7 +228,7 @@ func carries(tags, wanted []string) bool {
 // remembered adds the real servers that were in the table and that no source
 // lists now. As long as a query that could list one has never been answered,
 // nobody can say that it is gone, and it stays as it was.
-func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, waiting, fallbackWaits bool) {
+func remembered(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server, waiting, fallbackWaits bool) {
 	all := asks(spec)
 	for addr, past := range before.Servers {
 		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
@@ -224,6 +246,9 @@ func remembered(spec Spec, before Memory, servers map[netip.AddrPort]*server, wa
 			s.explicit, s.reason = true, "not in the configuration"
 		case i >= 0 && !past.Adopted:
 			s.reason = "gone from the catalog"
+			if s.lost = view.Answers[*s.query].Lost[s.instance.Key()]; s.lost {
+				s.reason += ", which has lost its data"
+			}
 		case waiting && past.Adopted:
 			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"
 		case waiting:

@@ -144,6 +144,7 @@ type Answer struct {
 	Index     uint64     // Consul's index, or a counter of the source: the cause in events
 	Err       string     // not empty: the source fails, and the last answer stands
 	Stale     bool       // the answer is a last-known-good one from before a restart
+	Anew      bool       // the catalog's index is lower than it was: its data was lost, or put back to an earlier state
 	At        time.Time  // when it came
 }
 
@@ -151,12 +152,14 @@ type Answer struct {
 type Pair struct {
 	Value string
 	Index uint64 // ModifyIndex: the cause in events
+	Kept  bool   `json:",omitempty"` // the KV has lost it, and it stands; see Retain
 }
 
 // KVAnswer is what a KV source emits: every pair below the prefix.
 type KVAnswer struct {
 	Pairs map[string]Pair // meaningless when Err is set
-	Index uint64
-	Err   string // not empty: the last answer stands
+	Index uint64          // of these pairs; it may fall when one is deleted
+	Store uint64          // a lower bound of the index of all keys of the store, which never falls; 0: the store has none
+	Err   string          // not empty: the last answer stands
 	At    time.Time
 }

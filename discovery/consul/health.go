@@ -113,7 +113,8 @@ func (s *Source) follow(q discovery.Query, emit func(discovery.Answer)) func(con
 
 func (s *Source) watch(q discovery.Query, emit func(discovery.Answer)) *watch[health] {
 	log := s.cfg.Log.With("service", q.Service)
-	return &watch[health]{
+	var w *watch[health]
+	w = &watch[health]{
 		cfg:   s.cfg,
 		every: q.Poll,
 		read: func(ctx context.Context, opts *api.QueryOptions) (health, *api.QueryMeta, error) {
@@ -125,13 +126,14 @@ func (s *Source) watch(q discovery.Query, emit func(discovery.Answer)) *watch[he
 			for _, w := range h.warnings {
 				log.Warn("instance left out", "reason", w)
 			}
-			emit(discovery.Answer{Query: q, Instances: h.instances, Warnings: h.warnings, Index: index, At: time.Now()})
+			emit(discovery.Answer{Query: q, Instances: h.instances, Warnings: h.warnings, Index: index, Anew: w.anew && q.Poll == 0, At: time.Now()})
 		},
 		fail: func(err error) {
 			log.Warn("service cannot be read from consul", "error", errText(err))
 			emit(discovery.Answer{Query: q, Err: errText(err), At: time.Now()})
 		},
 	}
+	return w
 }
 
 func (s *Source) read(ctx context.Context, q discovery.Query, opts *api.QueryOptions) (health, *api.QueryMeta, error) {

@@ -17,12 +17,21 @@ import (
 type KV struct {
 	cfg    Config
 	prefix string
+	known  uint64
 }
 
 // NewKV makes a source for the keys below prefix; "edgekeeper" and
-// "edgekeeper/" mean the same.
-func NewKV(cfg Config, prefix string) *KV {
-	return &KV{cfg: cfg.withDefaults(), prefix: folder(prefix)}
+// "edgekeeper/" mean the same. known is the Store index of what the caller knows
+// of an earlier source, 0 for nothing: an older answer is believed only when the
+// leader gives it.
+func NewKV(cfg Config, prefix string, known uint64) *KV {
+	return &KV{cfg: cfg.withDefaults(), prefix: folder(prefix), known: known}
+}
+
+// keys is an answer.
+type keys struct {
+	pairs map[string]discovery.Pair
+	store uint64 // see discovery.KVAnswer
 }
 
 // folder gives the prefix with one slash at its end and none in front, and
@@ -39,48 +48,72 @@ func folder(prefix string) string {
 // at a time and may block until ctx ends. No keys are an answer with an empty map.
 func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 	log := k.cfg.Log.With("prefix", k.prefix)
-	w := &watch[map[string]discovery.Pair]{
-		cfg:   k.cfg,
-		read:  k.read,
-		equal: maps.Equal[map[string]discovery.Pair, map[string]discovery.Pair],
-		emit: func(pairs map[string]discovery.Pair, index uint64) {
-			log.Debug("keys read from consul", "keys", len(pairs), "index", index)
-			emit(discovery.KVAnswer{Pairs: pairs, Index: index, At: time.Now()})
+	w := &watch[keys]{
+		cfg:     k.cfg,
+		newest:  k.known,
+		reached: func(v keys) uint64 { return v.store },
+		equal:   func(a, b keys) bool { return maps.Equal(a.pairs, b.pairs) && b.store >= a.store },
+		emit: func(v keys, index uint64) {
+			log.Debug("keys read from consul", "keys", len(v.pairs), "index", index)
+			emit(discovery.KVAnswer{Pairs: v.pairs, Index: index, Store: v.store, At: time.Now()})
 		},
 		fail: func(err error) {
 			log.Warn("keys cannot be read from consul", "error", errText(err))
 			emit(discovery.KVAnswer{Err: errText(err), At: time.Now()})
 		},
 	}
+	w.read = func(ctx context.Context, opts *api.QueryOptions) (keys, *api.QueryMeta, error) {
+		v, meta, err := k.read(ctx, opts)
+		if err == nil && !opts.AllowStale && meta.LastIndex < w.newest {
+			v.store, err = k.store(opts)
+		}
+		return v, meta, err
+	}
 	w.run(ctx)
 	return nil
 }
 
-func (k *KV) read(ctx context.Context, opts *api.QueryOptions) (map[string]discovery.Pair, *api.QueryMeta, error) {
+// store asks for the index of all keys, which is that of an answer about a key
+// that does not exist. The index of those below a prefix falls when the last one
+// that was written is deleted and Consul has forgotten that (kvsListTxn); until one
+// is written again, each answer takes this question, too.
+func (k *KV) store(opts *api.QueryOptions) (uint64, error) {
+	const nobody = ".index"
+	p, meta, err := k.cfg.Client.KV().Get(k.prefix+nobody, opts)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("read the index of all keys: %w", err)
+	case p != nil:
+		return 0, nil // somebody has written it
+	}
+	return meta.LastIndex, believable(meta)
+}
+
+func (k *KV) read(ctx context.Context, opts *api.QueryOptions) (keys, *api.QueryMeta, error) {
 	list, meta, err := k.cfg.Client.KV().List(k.prefix, opts)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read keys below %q: %w", k.prefix, err)
+		return keys{}, nil, fmt.Errorf("read keys below %q: %w", k.prefix, err)
 	}
 	if len(list) == 0 {
 		if err := anonymous(ctx, k.cfg.Client, meta); err != nil {
-			return nil, nil, err
+			return keys{}, nil, err
 		}
 	}
 	pairs := make(map[string]discovery.Pair, len(list))
 	for _, p := range list {
 		if p == nil {
-			return nil, nil, fmt.Errorf("read keys below %q: %w: null entry", k.prefix, ErrMalformed)
+			return keys{}, nil, fmt.Errorf("read keys below %q: %w: null entry", k.prefix, ErrMalformed)
 		}
 		key, ok := strings.CutPrefix(p.Key, k.prefix)
 		if !ok {
-			return nil, nil, fmt.Errorf("read keys below %q: %w: key %q", k.prefix, ErrMalformed, p.Key)
+			return keys{}, nil, fmt.Errorf("read keys below %q: %w: key %q", k.prefix, ErrMalformed, p.Key)
 		}
 		if key == "" || strings.HasSuffix(key, "/") {
 			continue // a folder as the web interface makes them
 		}
 		pairs[key] = discovery.Pair{Value: string(p.Value), Index: p.ModifyIndex}
 	}
-	return pairs, meta, nil
+	return keys{pairs, meta.LastIndex}, meta, nil
 }
 
 // ErrConflict means that somebody else changed the key between the read and

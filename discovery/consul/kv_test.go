@@ -42,7 +42,7 @@ func TestKVFollowsThePrefix(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got record[discovery.KVAnswer]
 		var wg sync.WaitGroup
-		wg.Go(func() { NewKV(Config{Client: stub.Client()}, "/edgekeeper").Run(ctx, got.add) })
+		wg.Go(func() { NewKV(Config{Client: stub.Client()}, "/edgekeeper", 0).Run(ctx, got.add) })
 		expect := func(want ...string) {
 			t.Helper()
 			time.Sleep(time.Minute)
@@ -70,6 +70,59 @@ func TestKVFollowsThePrefix(t *testing.T) {
 		stub.DeleteKey("edgekeeper/drain/node/n1")
 		stub.DeleteKey("edgekeeper/weight/web/web-1")
 		expect("")
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestKVStoreIndex: the index of the whole store tells keys that were deleted from
+// those that Consul has lost, whatever the index of the keys below the prefix does.
+func TestKVStoreIndex(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stub := consulstub.New() // at index 10
+		stub.SetKey("edgekeeper/weight/web/web-1", "1")
+		stub.SetKey("edgekeeper/weight/web/web-2", "2")
+		ctx, cancel := context.WithCancel(t.Context())
+		var got record[discovery.KVAnswer]
+		var wg sync.WaitGroup
+		wg.Go(func() { NewKV(Config{Client: stub.Client()}, "edgekeeper", 12).Run(ctx, got.add) })
+		expect := func(what, keys string, store uint64) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			all := got.take()
+			if len(all) == 0 {
+				t.Fatalf("%s: nothing emitted", what)
+			}
+			last := all[len(all)-1]
+			if said := sayKeys(all[len(all)-1:])[0]; said != keys || last.Store != store {
+				t.Errorf("%s: emitted %q at index %d of the store, want %q at %d", what, said, last.Store, keys, store)
+			}
+		}
+		requests := func() int { return len(stub.Requests()) }
+		expect("at the start", "weight/web/web-1=1 weight/web/web-2=2", 12)
+		if n := requests(); n > 3 {
+			t.Errorf("%d requests in a minute", n)
+		}
+		stub.SetFault(consulstub.Status500)
+		expect("an error", "error status 500: No cluster leader", 0)
+		stub.DeleteKey("edgekeeper/weight/web/web-2") // at 13
+		stub.SetKey("elsewhere", "x")
+		stub.Reap()
+		stub.SetFault(consulstub.None)
+		expect("deleted long ago", "weight/web/web-1=1", 14)
+		before := requests()
+		time.Sleep(10 * time.Minute)
+		if n := requests() - before; n > 30 {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+		if all := got.take(); len(all) > 0 {
+			t.Errorf("emitted without a change: %v", sayKeys(all))
+		}
+		stub.Rewind() // keeps what there is
+		expect("restored", "weight/web/web-1=1", 2)
+		stub.Wipe()
+		expect("wiped", "", 1)
 		cancel()
 		wg.Wait()
 	})

@@ -156,7 +156,7 @@ func TestRealKV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := run(t, NewKV(Config{Client: client}, "edgekeeper").Run)
+	got := run(t, NewKV(Config{Client: client}, "edgekeeper", 0).Run)
 	keys := func(want string) func(discovery.KVAnswer) bool {
 		return func(a discovery.KVAnswer) bool { return sayKeys([]discovery.KVAnswer{a})[0] == want }
 	}
@@ -215,9 +215,13 @@ func TestRealDataGone(t *testing.T) {
 	got.next("20 instances", func(a discovery.Answer) bool { return len(a.Instances) == 20 }, func(a discovery.Answer) bool { return a.Err == "" })
 	a.Kill()
 	a.Run()
-	got.next("what Consul knows now", is(""), failing(""))
+	if !got.next("what Consul knows now", is(""), failing("")).Anew {
+		t.Error("nothing says that the data began anew")
+	}
 	a.Register(service("web-new"))
-	got.next("the new instance", is("web-new passing"))
+	if got.next("the new instance", is("web-new passing")).Anew {
+		t.Error("the data began anew once more")
+	}
 }
 
 func TestRealACL(t *testing.T) {

@@ -62,6 +62,10 @@ type watch[T any] struct {
 	equal func(a, b T) bool
 	emit  func(v T, index uint64) // content is new, or an error has ended
 	fail  func(err error)         // an error has begun, or is another one now
+
+	newest  uint64         // index that Consul has reached; at first, what an earlier run knows of it
+	reached func(T) uint64 // what an answer says of that; nil: its own index
+	anew    bool           // what is emitted has a lower index than what was believed before
 }
 
 // run blocks until ctx ends.
@@ -71,13 +75,12 @@ func (w *watch[T]) run(ctx context.Context) {
 		have    bool   // last is something
 		failing string // text of the standing error
 		index   uint64
-		newest  uint64 // of what was believed last
 		normal  = newBackoff(backoffMin, backoffMax)
 		busy    = newBackoff(backoffBusyMin, backoffBusyMax)
 	)
 	for {
 		start := time.Now()
-		v, next, err := w.fetch(ctx, index, newest)
+		v, next, err := w.fetch(ctx, index)
 		if ctx.Err() != nil {
 			return
 		}
@@ -102,7 +105,10 @@ func (w *watch[T]) run(ctx context.Context) {
 		} else {
 			normal.Reset()
 			busy.Reset()
-			newest = next
+			w.anew, w.newest = next < w.newest, next
+			if w.reached != nil {
+				w.newest = w.reached(v)
+			}
 			if next < index {
 				index = 0 // Consul's data began anew: a snapshot restored, a cluster rebuilt
 			} else {
@@ -124,9 +130,8 @@ func (w *watch[T]) run(ctx context.Context) {
 }
 
 // fetch asks once, blocking when index is not 0, and makes sure that the answer
-// is fresh enough to be believed. newest is the index of the answer before it,
-// which may be of another server.
-func (w *watch[T]) fetch(ctx context.Context, index, newest uint64) (T, uint64, error) {
+// is fresh enough to be believed. The answer before it may be of another server.
+func (w *watch[T]) fetch(ctx context.Context, index uint64) (T, uint64, error) {
 	timeout := plainTimeout
 	if index != 0 {
 		timeout = w.cfg.Wait + w.cfg.Wait/16 + graceTimeout
@@ -142,7 +147,7 @@ func (w *watch[T]) fetch(ctx context.Context, index, newest uint64) (T, uint64, 
 	}
 	// An older index is that of a server which has just come back, knows the leader
 	// and has not caught up; or Consul's data began anew, and then the leader says so.
-	if err == nil && (meta.LastContact > w.cfg.MaxStale || meta.LastIndex < newest) {
+	if err == nil && (meta.LastContact > w.cfg.MaxStale || meta.LastIndex < w.newest) {
 		v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{})
 	}
 	if err == nil {

@@ -7,6 +7,7 @@
 package consulstub
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ type Stub struct {
 	services map[string]*resource[[]*api.ServiceEntry]
 	keys     map[string]*api.KVPair
 	keyIndex uint64
+	graves   map[string]uint64 // of deleted keys: the index of the deletion
 	prepared map[string]prepared
 	configs  map[string]*resource[any]
 	agent    map[string]*api.AgentServiceRegistration
@@ -64,6 +66,7 @@ func New() *Stub {
 		services: make(map[string]*resource[[]*api.ServiceEntry]),
 		keys:     make(map[string]*api.KVPair),
 		keyIndex: 10,
+		graves:   make(map[string]uint64),
 		prepared: make(map[string]prepared),
 		configs:  make(map[string]*resource[any]),
 		agent:    make(map[string]*api.AgentServiceRegistration),
@@ -118,11 +121,28 @@ func (s *Stub) put(key, value string, index uint64) {
 	s.keyIndex = index
 }
 
+func (s *Stub) remove(key string, index uint64) {
+	delete(s.keys, key)
+	s.graves[key], s.keyIndex = index, index
+}
+
 // DeleteKey removes a key.
 func (s *Stub) DeleteKey(key string) {
-	s.change(func(i uint64) {
-		delete(s.keys, key)
-		s.keyIndex = i
+	s.change(func(i uint64) { s.remove(key, i) })
+}
+
+// Reap forgets which keys were deleted, as Consul does after a quarter of an
+// hour: the index of the keys below a prefix falls to that of those that are left.
+func (s *Stub) Reap() { s.set(func() { clear(s.graves) }) }
+
+// Wipe is a Consul that has lost its data: nothing is left, and its index begins
+// anew.
+func (s *Stub) Wipe() {
+	s.change(func(uint64) {
+		clear(s.keys)
+		clear(s.graves)
+		clear(s.services)
+		s.index, s.keyIndex = 1, 1
 	})
 }
 
@@ -148,6 +168,7 @@ func (s *Stub) Rewind() {
 		for _, p := range s.keys {
 			p.ModifyIndex = 2
 		}
+		clear(s.graves)
 	})
 }
 
@@ -217,7 +238,7 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.read(w, req, true, func() (any, uint64) { return s.checks(node) })
 	case strings.HasPrefix(path, "/v1/kv/") && req.Method == http.MethodGet:
 		key := strings.TrimPrefix(path, "/v1/kv/")
-		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")), s.keyIndex })
+		s.read(w, req, false, func() (any, uint64) { return s.pairs(key, q.Has("recurse")) })
 	case strings.HasPrefix(path, "/v1/kv/"):
 		s.write(w, req, strings.TrimPrefix(path, "/v1/kv/"))
 	case strings.HasPrefix(path, "/v1/agent/"):
@@ -246,19 +267,26 @@ func (s *Stub) checks(node string) (api.HealthChecks, uint64) {
 	return out, index
 }
 
-// pairs gives nil where nothing is found, which is a 404.
-func (s *Stub) pairs(key string, recurse bool) any {
+// pairs gives nil where nothing is found, which is a 404. Its index is that of
+// what is found, and of deletions there; where nothing is, that of all keys.
+func (s *Stub) pairs(key string, recurse bool) (any, uint64) {
 	var found []*api.KVPair
+	var index uint64
 	for k, p := range s.keys {
 		if k == key || recurse && strings.HasPrefix(k, key) {
-			found = append(found, p)
+			found, index = append(found, p), max(index, p.ModifyIndex)
+		}
+	}
+	for k, deleted := range s.graves {
+		if recurse && strings.HasPrefix(k, key) {
+			index = max(index, deleted)
 		}
 	}
 	if found == nil {
-		return nil
+		return nil, cmp.Or(index, s.keyIndex)
 	}
 	slices.SortFunc(found, func(a, b *api.KVPair) int { return strings.Compare(a.Key, b.Key) })
-	return found
+	return found, index
 }
 
 // read answers a query, after blocking where it should.
@@ -340,8 +368,7 @@ func (s *Stub) write(w http.ResponseWriter, req *http.Request, key string) {
 			}
 		}
 		if req.Method == http.MethodDelete {
-			delete(s.keys, key)
-			s.keyIndex = i
+			s.remove(key, i)
 		} else {
 			s.put(key, string(value), i)
 		}

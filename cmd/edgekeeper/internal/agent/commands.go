@@ -44,6 +44,10 @@ func (a *agent) Delete(ctx context.Context, key string) error {
 	}
 	_, had, err := kv.Delete(ctx, key)
 	if err == nil && !had {
+		given, gone := ask(ctx, a, func() bool { return a.giveUp(key) })
+		if given || gone != nil {
+			return gone
+		}
 		return fmt.Errorf("%w: %s is not set", control.ErrBadRequest, key)
 	}
 	return err

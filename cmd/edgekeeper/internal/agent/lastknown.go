@@ -40,6 +40,7 @@ type savedAnswer struct {
 type savedKV struct {
 	Where string                    `json:"where"`
 	Pairs map[string]discovery.Pair `json:"pairs"`
+	Store uint64                    `json:"store,omitempty"` // see discovery.KVAnswer
 	At    time.Time                 `json:"at"`
 
 	Confirmed time.Time `json:"confirmed"`
@@ -160,7 +161,7 @@ func (a *agent) remember() {
 		}
 	}
 	if a.pairs.Pairs != nil && !a.pairsStale {
-		good.KV = &savedKV{Where: a.source.kvWhere, Pairs: a.pairs.Pairs, At: a.pairs.At, Confirmed: now}
+		good.KV = &savedKV{Where: a.source.kvWhere, Pairs: a.pairs.Pairs, Store: a.pairs.Store, At: a.pairs.At, Confirmed: now}
 		if a.kvError != "" {
 			good.KV.Confirmed = a.pairs.At
 			if before := a.store.saved.KV; before != nil && before.Confirmed.After(a.pairs.At) {
@@ -234,7 +235,7 @@ func (a *agent) unset() {
 		a.store.recall.KV = nil
 		return
 	}
-	a.pairs, a.pairsStale = discovery.KVAnswer{Pairs: kv.Pairs, At: kv.At}, true
+	a.recallPairs(kv)
 	a.override()
 	a.event("kv", a.source.kvWhere, fmt.Sprintf("using the last known good settings of %s (%d keys)", kv.At.Format(time.RFC3339), len(kv.Pairs)))
 }

@@ -53,14 +53,17 @@ func knowing(t *testing.T) (s *site, address string) {
 	stub.SetKey("edgekeeper/weight/web/web-2", "0")
 	s.start()
 	s.table("10.0.0.1:1 10.0.0.2:0")
-	s.until("what is known is written", func() bool {
-		b, err := os.ReadFile(filepath.Join(s.dir, "state/last-known-good.json"))
-		return err == nil && strings.Contains(string(b), "web-2") && strings.Contains(string(b), "weight/web/web-2")
-	})
+	s.until("what is known is written", func() bool { return s.savedKey("weight/web/web-2") })
 	s.stop()
 	s.kernel.Ops()
 	silent.Store(true)
 	return s, address
+}
+
+// savedKey reports whether the last known good state holds a setting.
+func (s *site) savedKey(key string) bool {
+	b, err := os.ReadFile(filepath.Join(s.dir, "state/last-known-good.json"))
+	return err == nil && strings.Contains(string(b), key)
 }
 
 // untilEvent waits for an event with this text.

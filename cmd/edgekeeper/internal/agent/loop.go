@@ -61,9 +61,10 @@ type agent struct {
 	spoken      map[string]bool            // sources that have emitted since the start
 	pairs       discovery.KVAnswer
 	kvError     string
-	pairsStale  bool // pairs are of before the restart
-	decided     bool // the first table was made
-	learned     bool // something that a later run wants to know
+	pairsStale  bool   // pairs are of before the restart
+	pairsOf     string // the KV that they came from; see settingsOf
+	decided     bool   // the first table was made
+	learned     bool   // something that a later run wants to know
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
 	peers       map[string]*peerMemory // by VRRP instance

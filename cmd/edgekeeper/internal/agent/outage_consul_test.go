@@ -5,6 +5,7 @@ package agent_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,33 +125,59 @@ func TestClusterThroughToTheTable(t *testing.T) {
 
 // TestEmptiedCatalog: a Consul that has forgotten everything, and whose agents
 // have nothing to bring back, answers that there are no real servers. The pool is
-// held until they are registered again.
+// held until they are registered again, be it a pool of one, and what the lost keys
+// said stands until they are written again.
 func TestEmptiedCatalog(t *testing.T) {
-	a := consultest.Start(t, consultest.Options{}) // dev mode: a restart begins anew
-	for n := range 20 {                            // an index that is far away
-		if _, err := a.Client.KV().Put(&api.KVPair{Key: fmt.Sprint("other/", n)}, nil); err != nil {
-			t.Fatal(err)
-		}
+	for _, c := range []struct {
+		servers int
+		table   string
+	}{{1, "10.0.0.1:5"}, {2, "10.0.0.1:5 10.0.0.2:7"}} {
+		t.Run(fmt.Sprint(c.servers), func(t *testing.T) {
+			a := consultest.Start(t, consultest.Options{}) // dev mode: a restart begins anew
+			key := func(key, value string) {
+				t.Helper()
+				if _, err := a.Client.KV().Put(&api.KVPair{Key: key, Value: []byte(value)}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			register := func() {
+				for n := range c.servers {
+					web(a, n+1)
+				}
+			}
+			for n := range 20 { // an index that is far away
+				key(fmt.Sprint("other/", n), "")
+			}
+			key("edgekeeper/weight/web/web-1", "5")
+			key("edgekeeper/weight/web/web-2", "7")
+			key("edgekeeper/drain/web/web-9", "disk")
+			register()
+			s := growing{newSite(t)}
+			s.consulConfig(fmt.Sprintf("address = %q", a.Addr))
+			s.start()
+			s.becomes("at the start", c.table)
+
+			a.Kill()
+			s.eventually("the loss is reported", s.fails)
+			a.Run()
+			s.eventually("the pool is held, and the settings are kept", func() bool {
+				snap := s.snapshot()
+				return !s.fails() && snap.KV.Error == "" && snap.Pools[0].Held != "" && len(snap.KV.Kept) == 3
+			})
+			s.becomes("with an empty catalog", c.table)
+
+			register()
+			s.eventually("nothing is held", func() bool { return s.snapshot().Pools[0].Held == "" })
+			web(a, 9)
+			s.becomes("registered again, and one that is drained", c.table+" 10.0.0.9:0")
+			key("edgekeeper/weight/web/web-1", "6")
+			s.becomes("a setting is written again", strings.Replace(c.table, ":5", ":6", 1)+" 10.0.0.9:0")
+			if kept := s.snapshot().KV.Kept; !slices.Equal(kept, []string{"drain/web/web-9", "weight/web/web-2"}) {
+				t.Errorf("kept: %v", kept)
+			}
+			s.stop()
+		})
 	}
-	web(a, 1)
-	web(a, 2)
-	s := growing{newSite(t)}
-	s.consulConfig(fmt.Sprintf("address = %q", a.Addr))
-	s.start()
-	s.becomes("at the start", "10.0.0.1:1 10.0.0.2:1")
-
-	a.Kill()
-	s.eventually("the loss is reported", s.fails)
-	a.Run()
-	s.eventually("the pool is held", func() bool { snap := s.snapshot(); return !s.fails() && snap.Pools[0].Held != "" })
-	s.becomes("with an empty catalog", "10.0.0.1:1 10.0.0.2:1")
-
-	web(a, 1)
-	web(a, 2)
-	s.eventually("nothing is held", func() bool { return s.snapshot().Pools[0].Held == "" })
-	web(a, 3)
-	s.becomes("registered again", "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1")
-	s.stop()
 }
 
 // TestCertificatesThroughToTheTable replaces the authority, the agent's

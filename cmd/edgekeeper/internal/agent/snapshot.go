@@ -23,11 +23,12 @@ func (a *agent) Snapshot(ctx context.Context) (control.Snapshot, error) {
 
 // snapshot copies the whole state; in the loop.
 func (a *agent) snapshot() control.Snapshot {
+	kept := keptKeys(a.pairs.Pairs)
 	s := control.Snapshot{
 		Version: version.String(), RouterID: a.cfg.RouterID, PID: os.Getpid(), Started: a.begun, At: time.Now(),
 		Config: a.configAt,
 		VRRP:   []control.Router{}, Pools: []control.Pool{}, Sources: []control.SourceStatus{},
-		KV:      control.KVStatus{Where: a.source.kvWhere, Keys: len(a.pairs.Pairs), Index: a.pairs.Index, Error: a.kvError},
+		KV:      control.KVStatus{Where: a.source.kvWhere, Keys: len(a.pairs.Pairs) - len(kept), Kept: kept, Index: a.pairs.Index, Error: a.kvError},
 		Sysctls: a.kernel.tuned.status(), Guardian: a.guardianStatus(), Process: a.processStatus(),
 	}
 	for _, r := range a.rejected {

@@ -128,7 +128,7 @@ func (a *agent) makeSources(cfg *config.Config) (sourceSet, error) {
 			return set, err
 		}
 		cc := consul.Config{Client: client, MaxStale: c.MaxStale, Log: a.log}
-		set.consul, set.kv, set.settings = consul.NewSource(cc), consul.NewWriter(client, c.KVPrefix), consul.NewKV(cc, c.KVPrefix)
+		set.consul, set.kv, set.settings = consul.NewSource(cc), consul.NewWriter(client, c.KVPrefix), consul.NewKV(cc, c.KVPrefix, a.knownStore())
 		set.kvWhere, set.shared = "consul "+c.KVPrefix+"/", true
 		set.registrar = a.makeRegistrar(cfg, consul.RegistrarConfig{Client: client})
 	} else {
@@ -204,6 +204,9 @@ func (a *agent) answered(ctx context.Context, ans discovery.Answer) {
 	case ans.Err == "" && was.Err != "":
 		a.event("catalog", name, fmt.Sprintf("answers again, index %d", ans.Index))
 	}
+	if ans.Anew && had {
+		a.event("catalog", name, fmt.Sprintf("has lost its data (index %d, it was %d); real servers that it lacks are held until they are registered again", ans.Index, was.Index))
+	}
 	for _, w := range ans.Warnings {
 		if !slices.Contains(was.Warnings, w) {
 			a.event("catalog", name, w)
@@ -239,7 +242,8 @@ func (a *agent) settings(ctx context.Context, kv discovery.KVAnswer) {
 	if a.kvError != "" {
 		a.event("kv", a.source.kvWhere, fmt.Sprintf("answers again, index %d", kv.Index))
 	}
-	a.kvError, a.pairs, a.pairsStale = "", kv, false
+	a.kvError = ""
+	a.retain(kv)
 	a.learned = true
 	a.override()
 	a.settle()

@@ -306,6 +306,7 @@ type SourceStatus struct {
 type KVStatus struct {
 	Where    string   `json:"where"` // "consul edgekeeper/", or the path of the file
 	Keys     int      `json:"keys"`
+	Kept     []string `json:"kept,omitempty"` // keys that it has lost, and whose values stand
 	Index    uint64   `json:"index"`
 	Error    string   `json:"error,omitempty"`
 	Rejected []string `json:"rejected,omitempty"`

@@ -120,7 +120,7 @@ func (h Host) Catalog(cfg *config.Config, queries []discovery.Query) (map[discov
 
 	kv := make(chan string, 1)
 	running.Go(func() {
-		_ = consul.NewKV(cc, cfg.Consul.KVPrefix).Run(ctx, func(a discovery.KVAnswer) {
+		_ = consul.NewKV(cc, cfg.Consul.KVPrefix, 0).Run(ctx, func(a discovery.KVAnswer) {
 			select {
 			case kv <- a.Err:
 			default:

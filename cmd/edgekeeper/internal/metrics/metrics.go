@@ -54,6 +54,7 @@ var (
 	sourceCount = desc("source_instances", "Instances in the last good answer.", "source", "query")
 	kvUp        = desc("kv_up", "Whether the KV answers.")
 	kvKeys      = desc("kv_keys", "Keys below the prefix.")
+	kvKept      = desc("kv_kept", "Keys that the KV has lost, and whose values stand.")
 	kvRefused   = desc("kv_refused", "Keys whose value changes nothing because it is wrong.")
 
 	notifyDelivered = desc("notify_delivered_total", "Events delivered to the target.", "target")
@@ -107,6 +108,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	e.flag(kvUp, s.KV.Error == "")
 	e.gauge(kvKeys, float64(s.KV.Keys))
+	e.gauge(kvKept, float64(len(s.KV.Kept)))
 	e.gauge(kvRefused, float64(len(s.KV.Rejected)))
 	for _, n := range s.Notify {
 		e.counter(notifyDelivered, n.Delivered, n.Name)

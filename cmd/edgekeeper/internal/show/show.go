@@ -126,6 +126,9 @@ func Notes(s control.Snapshot) []string {
 	if s.KV.Error != "" {
 		add("kv: %s; the last good settings stand", s.KV.Error)
 	}
+	if n := len(s.KV.Kept); n > 0 {
+		add("kv: %s has lost its data, and what %d of its keys said stands until they are written again or given up: %s", s.KV.Where, n, strings.Join(s.KV.Kept, ", "))
+	}
 	for _, r := range s.KV.Rejected {
 		add("kv: %s", r)
 	}
