@@ -95,15 +95,6 @@ func script(t *scenario.T, s *scenario.Site, host string, lines []string) {
 	t.OK(err)
 }
 
-// complete waits until a director's table has that many virtual servers and real
-// servers. Tables of more than 4096 bytes want ipvsadm: see site.Host.IPVS.
-func complete(t *scenario.T, s *scenario.Site, host string, services, servers int) {
-	t.Within(slow, "the table is complete", func() bool {
-		table := command(t, s, host, "ipvsadm -Sn")
-		return strings.Count("\n"+table, "\n-A ") == services && strings.Count("\n"+table, "\n-a ") == servers
-	})
-}
-
 // command runs a program on a host, its arguments in one string.
 func command(t *scenario.T, s *scenario.Site, host, line string) string {
 	out, err := s.Run(s.Host(host), strings.Fields(line)...)

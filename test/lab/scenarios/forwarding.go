@@ -11,7 +11,7 @@ import (
 
 func init() {
 	scenario.Register(scenario.Scenario{
-		Name: "forwarding", Doc: "direct routing, NAT with two networks and NAT with one, and a tunnel from IPv6 to IPv4 carry TCP and UDP over IPv4 and IPv6; the kernel's settings for it are set and undone",
+		Name: "forwarding", Doc: "direct routing, NAT with two networks and NAT with one, and tunnels between the families carry TCP and UDP over IPv4 and IPv6; the kernel's settings for it are set and undone",
 		Needs: []scenario.Need{scenario.Edgekeeper}, Run: forwarding,
 	})
 }
@@ -28,7 +28,7 @@ var forwardSettings = map[string]int{
 //	10.52, 2001:db8:52   direct routing on eth0
 //	10.53, 2001:db8:53   NAT on eth0 alone: nftables masquerades the client, for which IPVS
 //	                     has to enter its connections in the connection tracking
-//	2001:db8:54          a tunnel whose real servers have IPv4
+//	10.54, 2001:db8:54   tunnels whose real server is of the other family
 func forwarding(t *scenario.T) {
 	s := t.Site(site.Options{})
 	d1, client := s.Host("d1"), s.Host("client")
@@ -52,6 +52,7 @@ func forwarding(t *scenario.T) {
 			fmt.Sprintf("ip -6 addr add 2001:db8:5::%d/64 dev eth0 nodad", 2+2*i),
 			"ip route add 10.60.0.0/24 via 61.139.2.2", "ip -6 route add 2001:db8:60::/64 via 2001:db8:5::1",
 			"ip link set sit0 up",
+			fmt.Sprintf("ip link add tnl46 type ip6tnl mode ipip6 local 2001:db8:5::%d remote 2001:db8:5::1", 2+2*i), "ip link set tnl46 up",
 		}
 	}
 	for _, n := range []int{51, 52, 53, 54} {
@@ -73,7 +74,7 @@ func forwarding(t *scenario.T) {
 		script(t, s, host, lines)
 	}
 	for _, w := range webs {
-		for _, l := range []string{"all", "sit0"} {
+		for _, l := range []string{"all", "sit0", "tnl46"} {
 			t.OK(s.Host(w).Sysctl("net.ipv4.conf."+l+".rp_filter", 0)) // packets come from clients that are elsewhere
 		}
 	}
@@ -90,6 +91,7 @@ func forwarding(t *scenario.T) {
 		{"direct routing, IPv6", "dr", "[2001:db8:52::1]", v6, 7000},
 		{"nat, one network, IPv4", "nat", "10.53.0.1", v4, 7003},
 		{"nat, one network, IPv6", "nat", "[2001:db8:53::1]", v6, 7003},
+		{"tunnel, IPv4 in IPv6", "tun", "10.54.0.1", v6, 7000},
 		{"tunnel, IPv6 in IPv4", "tun", "[2001:db8:54::1]", v4, 7000},
 	}
 	type target struct{ name, network, addr string }
@@ -126,7 +128,15 @@ func forwarding(t *scenario.T) {
 	p, err := s.Start(d1, site.Command{Name: "edgekeeper", Args: []string{
 		t.Binary(scenario.Edgekeeper), "director", "-config", t.File("forwarding.hcl", hcl.String())}})
 	t.OK(err)
-	complete(t, s, "d1", len(targets), len(webs)*len(targets))
+	t.Within(slow, "the table is complete", func() bool {
+		list, err := d1.IPVS()
+		t.OK(err)
+		n := 0
+		for _, v := range list {
+			n += len(v.Dests)
+		}
+		return n == len(webs)*len(targets)
+	})
 	if got := read(); !maps.Equal(got, forwardSettings) {
 		t.Errorf("settings %v, want %v", got, forwardSettings)
 	}

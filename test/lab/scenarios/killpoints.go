@@ -80,11 +80,10 @@ const foreignVIP = "192.0.2.1:80"
 
 var killSchedulers = []string{"rr", "wrr", "wlc"}
 
-// The size of the random tables: a list of 4096 bytes has most of them (see
-// site.Host.IPVS).
+// The size of the random tables.
 const (
 	killServices = 8
-	killServers  = 12
+	killServers  = 24
 )
 
 // killTable is a table by virtual server: the scheduler, and weights by real server.

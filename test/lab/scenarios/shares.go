@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,12 +169,26 @@ func distribution(t *scenario.T) {
 	network := add("tcp", "rr", "persistence = \"1m\"\n  persistence_granularity = 24", light, light)
 	onePacket := add("udp", "rr", "one_packet = true", light, light)
 	perFlow := add("udp", "rr", "", light, light)
+	const everyPort = "10.54.0.2"
+	pools++
+	fmt.Fprintf(&hcl, "virtual_server \"every\" {\n  address = %q\n  scheduler = \"rr\"\n  persistence = \"1m\"\n  real_server \"61.139.2.4\" {}\n  real_server \"61.139.2.5\" {}\n}\n", everyPort+":0")
+	for _, w := range webs {
+		command(t, s, w, "ip addr add "+everyPort+"/32 dev lo")
+		for _, port := range []int{6001, 6002} {
+			staying(t, s.Host(w), fmt.Sprintf("%s:%d", everyPort, port))
+		}
+	}
 	capped := add("tcp", "wlc", "", "upper_threshold = 3\n    lower_threshold = 2", "upper_threshold = 2")
 
 	d1 := s.Host("d1")
-	_, err := s.Start(d1, site.Command{Name: "edgekeeper", Args: []string{t.Binary(scenario.Edgekeeper), "director", "-config", t.File("shares.hcl", hcl.String())}})
+	before := command(t, s, "d1", "ipvsadm -Ln --timeout")
+	p, err := s.Start(d1, site.Command{Name: "edgekeeper", Args: []string{t.Binary(scenario.Edgekeeper), "director", "-config", t.File("shares.hcl", hcl.String())}})
 	t.OK(err)
-	complete(t, s, "d1", pools, 2*pools)
+	t.Within(slow, "the table is complete", func() bool {
+		list, err := d1.IPVS()
+		t.OK(err)
+		return len(list) == pools && !slices.ContainsFunc(list, func(v site.Service) bool { return len(v.Dests) != 2 })
+	})
 
 	t.Phase("schedulers", func() {
 		for i, c := range cases {
@@ -210,6 +225,20 @@ func distribution(t *scenario.T) {
 			t.Errorf("persistence by /24: one network was sent to %v, another to %q, want one web server each", first, second)
 		}
 	})
+	t.Phase("every port", func() {
+		seen := map[string]bool{}
+		for i := range 4 {
+			one, two := askFrom(b.client, sharesClient(i), "tcp", everyPort+":6001"), askFrom(b.client, sharesClient(i), "tcp", everyPort+":6002")
+			if one == "" || one != two {
+				t.Errorf("client %s: port 6001 went to %q, port 6002 to %q", sharesClient(i), one, two)
+			}
+			seen[one] = true
+		}
+		if len(seen) != 2 {
+			t.Errorf("four clients went to %v, want both web servers", seen)
+		}
+	})
+	t.Phase("connections", func() { b.listed(s, addrs[slices.IndexFunc(cases, func(c balance) bool { return c.name == "lc" })]) })
 	t.Phase("one_packet", func() {
 		if got := b.datagrams(onePacket, 10); got["w1"] != 5 || got["w2"] != 5 {
 			t.Errorf("one_packet: the datagrams of one socket went to %v, want 5 to each", got)
@@ -234,6 +263,58 @@ func distribution(t *scenario.T) {
 			return askFrom(b.client, "", "tcp", capped) != ""
 		})))
 	})
+	t.Phase("timeouts", func() {
+		out := command(t, s, "d1", t.Binary(scenario.Edgekeeper)+" status -socket "+s.Temp()+"/d1.sock")
+		if !strings.Contains(out, "tcp fin 1s") {
+			t.Errorf("status does not show the timeout that was set:\n%s", out)
+		}
+		t.OK(p.Stop(scenario.StopLimit))
+		if after := command(t, s, "d1", "ipvsadm -Ln --timeout"); after != before {
+			t.Errorf("timeouts after the stop %q, were %q", after, before)
+		}
+	})
+}
+
+// listed compares the connections that are held to a virtual server, as
+// `connections` picks them, with what ipvsadm -Lnc shows.
+func (b *bench) listed(s *scenario.Site, virtual string) {
+	t := b.t
+	stranger := sharesClient(2*sharesClients - 1)
+	c, err := dial(b.client, "tcp", stranger, virtual, time.Minute)
+	t.OK(err)
+	b.held = append(b.held, c)
+	if hear(c, false) == "" {
+		t.Errorf("client %s was not answered", stranger)
+	}
+	all := command(t, s, "d1", "ipvsadm -Lnc")
+	count := func(words ...string) (n int) {
+		for line := range strings.Lines(all) {
+			f := strings.Fields(line)
+			if !slices.ContainsFunc(words, func(w string) bool {
+				return !slices.ContainsFunc(f, func(x string) bool { return strings.HasPrefix(x, w) })
+			}) {
+				n++
+			}
+		}
+		return n
+	}
+	client := b.client.Addr.Addr().String()
+	for _, c := range []struct {
+		flags string
+		words []string // that a line of ipvsadm has
+		least int
+	}{
+		{"-virtual " + virtual, []string{virtual}, 40},
+		{"-virtual v" + virtual[strings.LastIndexByte(virtual, ':')+1:] + " -state established", []string{virtual, "ESTABLISHED"}, 40},
+		{"-virtual " + virtual + " -server 61.139.2.4", []string{virtual, "61.139.2.4:"}, 20},
+		{"-client " + client + " -virtual " + virtual, []string{client + ":", virtual}, 40},
+		{"-client " + stranger, []string{stranger + ":"}, 1},
+	} {
+		out := command(t, s, "d1", t.Binary(scenario.Edgekeeper)+" connections -socket "+s.Temp()+"/d1.sock "+c.flags)
+		if got, want := strings.Count(out, "\n")-1, count(c.words...); got != want || got < c.least {
+			t.Errorf("connections %s shows %d, ipvsadm -Lnc %d, want the same and at least %d:\n%s", c.flags, got, want, c.least, out)
+		}
+	}
 }
 
 // staying makes a host answer connections with its name, and keep them until the

@@ -207,12 +207,17 @@ func (w *watchman) watch(stop <-chan struct{}) {
 			return
 		case <-time.After(5 * time.Millisecond):
 		}
-		l, err := w.look()
+		// What is done is read before what has come of it.
+		before, err := w.look()
+		var l view
+		if err == nil {
+			l, err = w.look()
+		}
 		w.mu.Lock()
 		now := time.Now()
 		w.looks++
 		w.err = err
-		w.acked = max(w.acked, l.done)
+		w.acked = max(w.acked, before.done)
 		if l.harmless && w.acked >= w.costly {
 			w.spans = note(w.spans, false, now)
 		}

@@ -27,6 +27,8 @@ type Host struct {
 	ns   netns.NsHandle
 	nl   *netlink.Handle
 	own  private
+
+	table balancer
 }
 
 func newHost(name string) (_ *Host, err error) {
@@ -69,6 +71,7 @@ func newHost(name string) (_ *Host, err error) {
 
 func (h *Host) remove() error {
 	h.own.close()
+	h.table.close()
 	if h.nl != nil {
 		h.nl.Close()
 		h.nl = nil
