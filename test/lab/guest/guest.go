@@ -63,7 +63,7 @@ var (
 		"veth", "bridge", "dummy", "macvlan", "sch_netem", "sch_tbf", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc",
 		"ip_vs_sh", "ip_vs_dh", "ip_vs_mh", "ip_vs_sed", "ip_vs_nq", "ip_vs_fo", "ip_vs_ovf", "ip_vs_lblc", "ip_vs_lblcr", "ip_vs_pe_sip",
 		"ipip", "sit", "ip6_tunnel", "ip_gre", "ip6_gre", "fou", "fou6",
-		"nf_tables", "nft_compat", "nft_chain_nat", "nft_masq", "ip_tables", "iptable_filter", "iptable_nat", "xt_tcpudp", "xt_mark", "ip_set", "xt_set", "softdog",
+		"nf_tables", "nft_compat", "nft_chain_nat", "nft_masq", "ip_tables", "iptable_filter", "iptable_nat", "xt_tcpudp", "xt_mark", "ip_set", "xt_set", "softdog", "sctp",
 	}
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
 )
 
-// answering makes a host answer with its name: connections ("tcp"), datagrams
-// ("udp"). A datagram is answered from the address that was bound, so that one
+// answering makes a host answer with its name: connections ("tcp", "sctp"),
+// datagrams ("udp"). A datagram is answered from the address that was bound, so that one
 // has to be the virtual address.
 func answering(t *scenario.T, h *site.Host, network, addr string) {
 	t.OK(h.Do(func() error {
@@ -33,7 +33,11 @@ func answering(t *scenario.T, h *site.Host, network, addr string) {
 			}()
 			return nil
 		}
-		l, err := net.Listen(network, addr)
+		listen := net.Listen
+		if network == "sctp" {
+			listen = func(_, addr string) (net.Listener, error) { return listenSCTP(addr) }
+		}
+		l, err := listen(network, addr)
 		if err != nil {
 			return fmt.Errorf("listen on %s: %w", h.Name, err)
 		}
@@ -55,7 +59,11 @@ func answering(t *scenario.T, h *site.Host, network, addr string) {
 // ask asks an address from a host and returns who answered, "" for nobody.
 func ask(from *site.Host, network, addr string) (name string) {
 	err := from.Do(func() error {
-		c, err := net.DialTimeout(network, addr, time.Second)
+		connect := net.DialTimeout
+		if network == "sctp" {
+			connect = func(_, addr string, limit time.Duration) (net.Conn, error) { return dialSCTP(addr, limit) }
+		}
+		c, err := connect(network, addr, time.Second)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 
 func init() {
 	scenario.Register(scenario.Scenario{
-		Name: "forwarding", Doc: "direct routing, NAT with two networks and NAT with one, and tunnels between the families carry TCP and UDP over IPv4 and IPv6; the kernel's settings for it are set and undone",
+		Name: "forwarding", Doc: "direct routing, NAT with two networks and NAT with one, and tunnels between the families carry TCP, UDP and SCTP over IPv4 and IPv6; the kernel's settings for it are set and undone",
 		Needs: []scenario.Need{scenario.Edgekeeper}, Run: forwarding,
 	})
 }
@@ -38,7 +38,7 @@ func forwarding(t *scenario.T) {
 			"ip -6 addr add 2001:db8:5::1/64 dev eth0 nodad", "ip -6 addr add 2001:db8:77::1/64 dev eth1 nodad",
 			"ip route add 10.60.0.0/24 via 10.77.0.6", "ip -6 route add 2001:db8:60::/64 via 2001:db8:77::3",
 			"nft add table inet lab", "nft 'add chain inet lab after { type nat hook postrouting priority 100 ; }'",
-			"nft 'add rule inet lab after meta l4proto { tcp, udp } th dport 7003 masquerade'",
+			"nft 'add rule inet lab after meta l4proto { tcp, udp, sctp } th dport 7003 masquerade'",
 		},
 		"client": {
 			"ip -6 addr add 2001:db8:5::3/64 dev eth0 nodad", "ip -6 addr add 2001:db8:77::3/64 dev eth1 nodad",
@@ -99,7 +99,7 @@ func forwarding(t *scenario.T) {
 	var hcl strings.Builder
 	fmt.Fprintf(&hcl, "router_id = \"d1\"\nstate_dir = %q\ncontrol {\n  socket = %q\n}\nipvs {\n  conntrack = true\n}\n", s.Temp()+"/d1", s.Temp()+"/d1.sock")
 	for _, k := range kinds {
-		for _, network := range []string{"tcp", "udp"} {
+		for _, network := range []string{"tcp", "udp", "sctp"} {
 			x := target{k.name + ", " + network, network, k.vip + ":7000"}
 			targets = append(targets, x)
 			fmt.Fprintf(&hcl, "virtual_server %q {\n  address = %q\n  protocol = %q\n  forward = %q\n  scheduler = \"rr\"\n",

@@ -64,13 +64,16 @@ func (h *Host) IPVS() ([]Service, error) {
 	h.table.mu.Lock()
 	defer h.table.mu.Unlock()
 	client, err := h.table.open(h)
-	if errors.Is(err, fs.ErrNotExist) { // the module is not loaded
+	if errors.Is(err, fs.ErrNotExist) { // no module; below, nothing to list
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open IPVS of %s: %w", h.Name, err)
 	}
 	services, err := client.Services()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read IPVS table of %s: %w", h.Name, err)
 	}
@@ -81,7 +84,7 @@ func (h *Host) IPVS() ([]Service, error) {
 			out.Protocol, out.Addr = protocolNames[s.Protocol], netip.AddrPortFrom(s.Address, s.Port)
 		}
 		dests, err := client.Destinations(s.Service)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read IPVS table of %s: %w", h.Name, err)
 		}
 		for _, d := range dests {
