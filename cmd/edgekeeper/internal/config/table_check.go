@@ -72,7 +72,7 @@ var checkArgs = []argument{
 	{name: "port", kind: number, def: "0", only: onlyPort, defText: "the real server's own", lo: 1, hi: maxPort, doc: "Port to check."},
 	{name: "address", kind: text, only: onlyStack, defText: "the real server's", doc: "Address to check instead (keepalived's `connect_ip`): the verdict counts for every real server of the pool."},
 	{name: "source_address", kind: text, only: onlyRemote, defText: "the kernel's choice", doc: "Address of this host that attempts come from. While the host does not have it, verdicts stand as they are."},
-	{name: "mark", kind: number, def: "0", only: onlyStack, defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing."},
+	{name: "mark", kind: number, def: "0", only: onlyStack, defText: "none", lo: 1, hi: math.MaxUint32, doc: "Firewall mark of the packets (SO_MARK, needs CAP_NET_ADMIN), for policy routing. `vip` takes none: IPVS looks up the way to a real server without a mark, and the question goes the same way."},
 }
 
 var checkTLSArgs = []argument{
