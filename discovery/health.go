@@ -90,7 +90,7 @@ func nativeOpinion(checks []made, view View) opinion {
 	out := opinion{kind: silent}
 	waiting := 0
 	for _, c := range checks {
-		v := view.Verdicts[c.Check]
+		v := view.verdict(c.Check)
 		text := fmt.Sprintf("%s check: %s", c.kind, v.Reason)
 		switch v.Health {
 		case Down:

@@ -14,10 +14,18 @@ import (
 // View is all that is known at one moment: the last good answer of each query,
 // the verdicts of the native checks and the KV settings.
 type View struct {
-	Answers   map[Query]Known // a missing query has never been answered
-	Verdicts  map[Check]Verdict
+	Answers   map[Query]Known    // a missing query has never been answered
+	Verdicts  map[Check]*Verdict // never written to; a missing check has none
 	Overrides Overrides
 	Now       time.Time
+}
+
+// verdict gives what a check says.
+func (v View) verdict(c Check) Verdict {
+	if said := v.Verdicts[c]; said != nil {
+		return *said
+	}
+	return Verdict{}
 }
 
 // Known is the last good answer to a query. Err says that the source has failed

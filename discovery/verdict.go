@@ -53,7 +53,7 @@ func advised(checks []made, view View, weight int) (advice int, from string) {
 	var by []string
 	replaced, add := false, 0
 	for _, c := range checks {
-		v := view.Verdicts[c.Check]
+		v := view.verdict(c.Check)
 		if v.Health != Up || v.Weight == (WeightAdvice{}) {
 			continue
 		}

@@ -159,7 +159,7 @@ func (s *server) status(view View) ServerStatus {
 		}
 	}
 	for _, c := range s.checks {
-		v := view.Verdicts[c.Check]
+		v := view.verdict(c.Check)
 		out.Checks = append(out.Checks, CheckStatus{
 			Type: c.kind.String(), Target: c.Target.String(), Health: v.Health, Reason: v.Reason,
 			Warning: v.Warning, Blocked: v.Blocked, Seconds: v.Took.Seconds(),

@@ -59,9 +59,9 @@ func first(t *testing.T, cfg Config, c discovery.Check) discovery.Verdict {
 	said := make(chan discovery.Verdict, 1)
 	s := NewScheduler(cfg)
 	s.Set(map[discovery.Check]Seed{c: discovery.Pending})
-	if err := s.Run(ctx, func(_ discovery.Check, v discovery.Verdict) {
+	if err := s.Run(ctx, func(_ discovery.Check, v *discovery.Verdict) {
 		select {
-		case said <- v:
+		case said <- *v:
 		default:
 		}
 		cancel()
@@ -127,7 +127,7 @@ func TestConnectLate(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		if err := s.Run(ctx, func(_ discovery.Check, v discovery.Verdict) { said <- v }); err != nil {
+		if err := s.Run(ctx, func(_ discovery.Check, v *discovery.Verdict) { said <- *v }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -186,7 +186,7 @@ func TestConnectRemoved(t *testing.T) {
 	said := make(chan discovery.Check, 10)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := s.Run(ctx, func(c discovery.Check, _ discovery.Verdict) { said <- c }); err != nil {
+		if err := s.Run(ctx, func(c discovery.Check, _ *discovery.Verdict) { said <- c }); err != nil {
 			t.Error(err)
 		}
 	})

@@ -28,12 +28,12 @@ type entry struct {
 	check   discovery.Check
 	probe   Probe
 	rise    Rise
-	verdict discovery.Verdict // shared with Verdicts, written under its lock
+	verdict *discovery.Verdict // the last that was emitted, nil: none; shared with Verdicts, set under its lock
+	took    time.Duration      // the last attempt, likewise
 
 	due     time.Time
 	place   int32 // in the heap; -1: not there
 	late    int32 // nanoseconds from when the attempt was due to when it began
-	judged  bool  // there is a verdict
 	begun   bool  // an attempt has ended
 	paced   bool  // it has its own place within the interval
 	delayed bool  // spread again since the last attempt
@@ -58,7 +58,7 @@ type result struct {
 type runner struct {
 	*Scheduler
 	ctx     context.Context
-	emit    func(discovery.Check, discovery.Verdict)
+	emit    func(discovery.Check, *discovery.Verdict)
 	began   time.Time
 	wg      sync.WaitGroup
 	heap    byDue    // waiting for their time
@@ -294,7 +294,7 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	if health == discovery.Pending {
 		return
 	}
-	was := e.verdict
+	was := e.said()
 	v := was
 	v.Took, v.Blocked = res.took, ""
 	switch {
@@ -313,31 +313,42 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	case res.err == nil:
 		v.Warning, v.Weight = res.note.Warning, res.note.Weight
 	}
-	r.keep(e, v)
 	was.Took = v.Took
-	if v != was {
-		r.emit(e.check, v)
+	if e.verdict == nil || v != was {
+		r.say(e, v)
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.took = res.took
 }
 
 // blocked says why an attempt could not be made. The verdict stands.
 func (r *runner) blocked(e *entry, res result) {
-	v := e.verdict
+	v := e.said()
 	why := reason(res.err, 0)
 	if v.Blocked == why {
 		return
 	}
 	v.Blocked = why
 	r.cfg.Log.Warn("check cannot be made", "target", e.check.Target, "type", e.check.Spec().Type, "error", res.err)
-	r.keep(e, v)
-	r.emit(e.check, v)
+	r.say(e, v)
 }
 
-// keep lets Verdicts see one.
-func (r *runner) keep(e *entry, v discovery.Verdict) {
+// said gives the last verdict, or a pending one.
+func (e *entry) said() discovery.Verdict {
+	if e.verdict == nil {
+		return discovery.Verdict{}
+	}
+	return *e.verdict
+}
+
+// say emits a verdict.
+func (r *runner) say(e *entry, v discovery.Verdict) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	e.verdict, e.judged = v, true
+	e.verdict, e.took = &v, v.Took
+	r.mu.Unlock()
+	r.emit(e.check, &v)
 }
 
 // jitter gives a time from 0 to most.

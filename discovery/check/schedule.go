@@ -95,8 +95,10 @@ func (s *Scheduler) Verdicts() map[discovery.Check]discovery.Verdict {
 	defer s.mu.Unlock()
 	all := make(map[discovery.Check]discovery.Verdict, len(s.entries))
 	for c, e := range s.entries {
-		if e.judged {
-			all[c] = e.verdict
+		if e.verdict != nil {
+			v := *e.verdict
+			v.Took = e.took
+			all[c] = v
 		}
 	}
 	return all
@@ -111,8 +113,9 @@ func (s *Scheduler) Stats() Stats {
 
 // Run checks until ctx ends and then returns nil, after every attempt has
 // ended. emit is called by one goroutine and must not block for long: nothing
-// is started meanwhile. It fails when it cannot begin.
-func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discovery.Verdict)) error {
+// is started meanwhile. Verdicts are not written to after that, and must not be by
+// whoever takes them. It fails when it cannot begin.
+func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, *discovery.Verdict)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r, err := s.newRunner(ctx, emit)
 	if err != nil {
@@ -134,7 +137,7 @@ func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, discover
 }
 
 // newRunner makes the state of one Run.
-func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, discovery.Verdict)) (*runner, error) {
+func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, *discovery.Verdict)) (*runner, error) {
 	r := &runner{
 		Scheduler: s,
 		ctx:       ctx,

@@ -83,7 +83,7 @@ func (w *world) probe(c discovery.Check) (Probe, error) {
 	}, nil
 }
 
-func (w *world) emit(c discovery.Check, v discovery.Verdict) {
+func (w *world) emit(c discovery.Check, v *discovery.Verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	text := fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason)

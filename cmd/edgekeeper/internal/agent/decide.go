@@ -49,7 +49,7 @@ func (a *agent) merge() (out []made) {
 	var next time.Time
 	for i := range a.cfg.VirtualServers {
 		spec, d := &a.cfg.VirtualServers[i], &a.decisions[i]
-		if a.due.take(spec.Name, d.Next, view.Now) {
+		if a.due.take(spec.Name, d, view.Now) {
 			out = append(out, made{i, *d})
 			*d = discovery.Merge(*spec, view, a.memory[spec.Name])
 			a.memory[spec.Name] = d.Memory
@@ -90,15 +90,14 @@ func (a *agent) setChecks(made []made) {
 	if !others {
 		return
 	}
-	checks := make(map[discovery.Check]check.Seed, len(a.due.watched))
+	checks := make(map[discovery.Check]check.Seed, len(a.verdicts))
 	for _, d := range a.decisions {
 		for c, seed := range d.Checks {
 			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
 		}
 	}
 	a.checks.Set(checks)
-	a.due.watch(a.decisions)
-	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ discovery.Verdict) bool {
+	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ *discovery.Verdict) bool {
 		_, wanted := checks[c]
 		return !wanted
 	})

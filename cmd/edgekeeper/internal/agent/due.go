@@ -12,9 +12,9 @@ import (
 // these has changed, and time alone changes nothing, the decision stands. With a
 // thousand pools, a change of one costs as much as with one.
 type due struct {
-	all     bool
-	names   map[string]bool              // of the virtual servers
-	watched map[discovery.Check][]string // who has the check
+	all    bool
+	names  map[string]bool          // of the virtual servers
+	checks map[discovery.Check]bool // with new verdicts; who has them is due
 }
 
 func (d *due) mark(name string) {
@@ -35,9 +35,10 @@ func (d *due) answered(specs []discovery.Spec, q discovery.Query) {
 
 // checked is called when a check has a new verdict.
 func (d *due) checked(c discovery.Check) {
-	for _, name := range d.watched[c] {
-		d.mark(name)
+	if d.checks == nil {
+		d.checks = map[discovery.Check]bool{}
 	}
+	d.checks[c] = true
 }
 
 // overridden is called when the live settings have changed.
@@ -61,22 +62,31 @@ func (d *due) review(decisions []discovery.Decision) {
 	}
 }
 
-// take reports whether a virtual server is to be decided now. Next is when time
-// alone makes the decision another one; zero: never.
-func (d *due) take(name string, next, now time.Time) bool {
-	return d.all || d.names[name] || !next.IsZero() && !next.After(now)
+// take reports whether a virtual server is to be decided now, of which was is the
+// decision so far.
+func (d *due) take(name string, was *discovery.Decision, now time.Time) bool {
+	return d.all || d.names[name] || !was.Next.IsZero() && !was.Next.After(now) || d.judges(was.Checks)
+}
+
+// judges reports whether one of these checks has a new verdict. An index of who
+// has which check would take longer to keep than this, and as much memory as the
+// checks.
+func (d *due) judges(checks map[discovery.Check]discovery.Health) bool {
+	if len(d.checks) < len(checks) {
+		for c := range d.checks {
+			if _, has := checks[c]; has {
+				return true
+			}
+		}
+		return false
+	}
+	for c := range checks {
+		if d.checks[c] {
+			return true
+		}
+	}
+	return false
 }
 
 // done is called when everything that was due has been decided.
-func (d *due) done() { d.all, d.names = false, nil }
-
-// watch notes who has which check.
-func (d *due) watch(decisions []discovery.Decision) {
-	d.watched = make(map[discovery.Check][]string, len(d.watched))
-	for i := range decisions {
-		dec := &decisions[i]
-		for c := range dec.Checks {
-			d.watched[c] = append(d.watched[c], dec.Spec.Name)
-		}
-	}
-}
+func (d *due) done() { d.all, d.names, d.checks = false, nil, nil }

@@ -68,7 +68,7 @@ type agent struct {
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
 	peers       map[string]*peerMemory // by VRRP instance
-	verdicts    map[discovery.Check]discovery.Verdict
+	verdicts    map[discovery.Check]*discovery.Verdict
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
 	due         due
@@ -93,7 +93,7 @@ func newAgent(opts Options, st *store) *agent {
 		spoken:     map[string]bool{},
 		firstError: map[discovery.Query]string{},
 		peers:      map[string]*peerMemory{},
-		verdicts:   map[discovery.Check]discovery.Verdict{},
+		verdicts:   map[discovery.Check]*discovery.Verdict{},
 		memory:     map[string]discovery.Memory{},
 		settled:    time.NewTimer(time.Hour),
 		stepped:    time.NewTimer(time.Hour),
@@ -230,11 +230,14 @@ func orElse(s, other string) string {
 }
 
 // verdict takes what a native check says.
-func (a *agent) verdict(c discovery.Check, v discovery.Verdict) {
+func (a *agent) verdict(c discovery.Check, v *discovery.Verdict) {
 	a.post(a.work, func() {
-		was := a.verdicts[c]
+		var was discovery.Verdict
+		if before := a.verdicts[c]; before != nil {
+			was = *before
+		}
 		a.verdicts[c] = v
-		for _, news := range checkNews(was, v) {
+		for _, news := range checkNews(was, *v) {
 			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s", c.Spec().Type, news))
 		}
 		a.due.checked(c)

@@ -118,9 +118,10 @@ func (c *checker) persistence(b *block, s *discovery.Spec, datagrams bool) {
 }
 
 func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
-	var out []discovery.Server
+	written := b.all("real_server")
+	out := slices.Grow[[]discovery.Server](nil, len(written)) // kept for as long as the director runs
 	seen := map[netip.AddrPort]*block{}
-	for _, r := range b.all("real_server") {
+	for _, r := range written {
 		server, ok := c.destination(r, s)
 		server.Weight = int(r.num("weight"))
 		server.Upper, server.Lower = uint32(r.num("upper_threshold")), uint32(r.num("lower_threshold"))
