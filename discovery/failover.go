@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 )
 
@@ -40,7 +39,7 @@ func (s Selector) Queries() []Query {
 // servers all fail their native checks is given up too, and so is one that was
 // drained. Servers that the guard holds count as serving: whoever is not
 // believed to be gone is not replaced.
-func activeTiers(spec Spec, servers map[netip.AddrPort]*server) []int {
+func activeTiers(spec Spec, servers []*server) []int {
 	out := make([]int, max(1, len(spec.Selectors)))
 	for i, sel := range spec.Selectors {
 		if len(sel.Failover) == 0 {
@@ -66,7 +65,7 @@ func (s *server) idle(active []int) bool {
 
 // failOver keeps the tiers behind the active one out of the pool. That is an
 // order of the configuration, so the guard has no part in it.
-func failOver(spec Spec, servers map[netip.AddrPort]*server) {
+func failOver(spec Spec, servers []*server) {
 	if !slices.ContainsFunc(spec.Selectors, func(s Selector) bool { return len(s.Failover) > 0 }) {
 		return
 	}

@@ -63,30 +63,28 @@ func (s Spec) ofFallback() Spec {
 // mergeFallback judges the fallback pool. After a restart the kernel's table may
 // hold its real servers: those are no business of the pool, and before is
 // returned without them.
-func mergeFallback(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server) (*Decision, Memory) {
+func mergeFallback(spec Spec, view View, before Memory, servers *roster) (*Decision, Memory) {
 	if spec.Fallback == nil {
 		return nil, before
 	}
 	own := spec.ofFallback()
-	memory := Memory{Servers: map[netip.AddrPort]Past{}}
+	var memory Memory
 	if before.Fallback != nil {
 		memory = *before.Fallback
 	}
 	listed := candidates(own, view, &Decision{})
-	copied := false
-	for addr, past := range before.Servers {
-		if !past.Adopted || listed[addr] == nil {
-			continue
-		}
-		if before.Fallback == nil {
-			memory.Servers[addr] = past
-		}
-		if servers[addr] == nil {
-			if !copied {
-				before.Servers, copied = maps.Clone(before.Servers), true
+	theirs := func(p Past) bool { return p.Adopted && listed.at[p.Addr] != nil }
+	if slices.ContainsFunc(before.Servers, theirs) {
+		var rest []Past
+		for _, past := range before.Servers {
+			if theirs(past) && before.Fallback == nil {
+				memory.Servers = append(memory.Servers, past)
 			}
-			delete(before.Servers, addr)
+			if !theirs(past) || servers.at[past.Addr] != nil {
+				rest = append(rest, past)
+			}
 		}
+		before.Servers = rest
 	}
 	d := Merge(own, view, memory)
 	return &d, before
@@ -116,16 +114,15 @@ func (d *Decision) substitute(spec Spec, view View, fallback *Decision, live int
 		d.Instead = TheSorry
 		sorry.State, sorry.Reason = Serving, lost
 		out = []lvs.Dest{{Addr: spec.Sorry.Addr, Weight: uint32(sorry.Weight), Forward: spec.Sorry.Forward, Tunnel: spec.Tunnel}}
-		d.Want.Reasons[spec.Sorry.Addr] = "sorry server: " + lost
+		d.except(spec.Sorry.Addr, "sorry server: "+lost)
 	}
 	if d.Instead != ThePool {
 		answers := map[Instead]string{TheFallback: "the fallback pool answers", TheSorry: "the sorry server answers"}[d.Instead]
 		for _, dest := range dests {
-			d.Want.Reasons[dest.Addr] = lost + ", " + answers
+			d.except(dest.Addr, lost+", "+answers)
 		}
-		for addr, past := range d.Memory.Servers {
-			past.Live = false // whoever is there when quorum is regained begins then
-			d.Memory.Servers[addr] = past
+		for i := range d.Memory.Servers {
+			d.Memory.Servers[i].Live = false // whoever is there when quorum is regained begins then
 		}
 	}
 	if fallback != nil {
@@ -139,15 +136,11 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 	used := d.Instead == TheFallback
 	for i := range f.Servers {
 		s := &f.Servers[i]
-		reason := "fallback: " + lost + "; " + s.Reason
-		if !used {
-			if s.State == Serving || s.State == Kept {
-				s.State, s.Reason = Standby, "stands by while the "+map[bool]string{true: "pool", false: "sorry server"}[d.Instead == ThePool]+" answers; "+s.Reason
-			}
-			reason = s.Reason
-		}
-		if _, also := d.Want.Reasons[s.Addr]; !also || used {
-			d.Want.Reasons[s.Addr] = reason
+		switch {
+		case used:
+			d.except(s.Addr, "fallback: "+lost+"; "+s.Reason)
+		case s.State == Serving || s.State == Kept:
+			s.State, s.Reason = Standby, "stands by while the "+map[bool]string{true: "pool", false: "sorry server"}[d.Instead == ThePool]+" answers; "+s.Reason
 		}
 	}
 	if used {
@@ -162,13 +155,40 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 	d.Memory.Fallback = &f.Memory
 }
 
+func (d *Decision) except(addr netip.AddrPort, reason string) {
+	if d.exceptions == nil {
+		d.exceptions = lvs.ReasonMap{}
+	}
+	d.exceptions[addr] = reason
+}
+
+// reasons finds why a real server is as it is: in what status shows of it, unless
+// there is more to say.
+type reasons struct {
+	servers, fallback []ServerStatus
+	exceptions        lvs.ReasonMap
+}
+
+// Of implements lvs.Reasons.
+func (r reasons) Of(addr netip.AddrPort) string {
+	if why, ok := r.exceptions[addr]; ok {
+		return why
+	}
+	for _, list := range [][]ServerStatus{r.servers, r.fallback} {
+		if i, ok := slices.BinarySearchFunc(list, addr, func(s ServerStatus, a netip.AddrPort) int { return s.Addr.Compare(a) }); ok {
+			return list[i].Reason
+		}
+	}
+	return ""
+}
+
 // sorryServer says whether the sorry server could serve. Without checks nobody
 // asks.
 func sorryServer(spec Spec, view View) *server {
 	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, instance: &nobody, query: &nowhere, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
 	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
 	if spec.SorryChecked {
-		s.checks = s.checksOf(spec)
+		s.checks = s.checksOf(&spec)
 	}
 	switch o := nativeOpinion(s.checks, view); o.kind {
 	case bad:

@@ -78,7 +78,7 @@ func TestFallback(t *testing.T) {
 				if tunnelled := dest.Forward == lvs.TUN; tunnelled != (c.answers == discovery.TheFallback) {
 					t.Errorf("%s is reached by %s", dest.Addr, dest.Forward)
 				}
-				if d.Want.Reasons[dest.Addr] == "" {
+				if d.Want.Reasons.Of(dest.Addr) == "" {
 					t.Errorf("no reason for %s", dest.Addr)
 				}
 			}
@@ -106,13 +106,13 @@ func TestFallbackAndBack(t *testing.T) {
 	r.w.catalog(five(crit)...)
 	r.w.check(down, "refused", 1, 2, 3, 4, 5)
 	r.want(r.step(time.Second), "101:7")
-	if got, want := r.last.Want.Reasons[addr(101)], "fallback: quorum lost (weight 0 of 1); tcp check: says"; got != want {
+	if got, want := r.last.Want.Reasons.Of(addr(101)), "fallback: quorum lost (weight 0 of 1); tcp check: says"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
 	}
 	r.w.catalog(five(ok)...)
 	r.w.check(up, "says", 1)
 	r.want(r.step(time.Second), "1:10 2:0 3:0 4:0 5:0")
-	if got := r.last.Want.Reasons[addr(101)]; !strings.HasPrefix(got, "stands by while the pool answers") {
+	if got := r.last.Want.Reasons.Of(addr(101)); !strings.HasPrefix(got, "stands by while the pool answers") {
 		t.Errorf("reason %q", got)
 	}
 }

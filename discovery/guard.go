@@ -25,17 +25,17 @@ import (
 //
 // What is held stays held until the sources agree, the claim ends, or somebody
 // orders it: otherwise the pool would be eaten up one window at a time.
-func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*server, d *Decision) {
+func guard(spec Spec, now time.Time, before Memory, servers []*server, d *Decision) {
 	window := slices.Clone(before.Removals)
 	window = slices.DeleteFunc(window, func(r Removal) bool { return now.Sub(r.At) >= spec.RemovalWindow })
 	lost := missing(window, now, before, servers)
 
 	served := 0
 	var going, alone []*server
-	for _, addr := range sortedAddrs(servers) {
-		s, past := servers[addr], before.Servers[addr]
+	for _, s := range servers {
+		past := s.past
 		if s.state == Kept {
-			s.effective = past.Weight
+			s.effective = int(past.Weight)
 		}
 		if !past.In || past.Weight == 0 {
 			continue
@@ -54,7 +54,7 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 	tooMany := lost+len(going) > allowed
 	var held []*server
 	for _, s := range alone {
-		if tooMany || before.Servers[s.addr].Held || s.lost && spec.MaxRemoval < 1 {
+		if tooMany || s.past.Held || s.lost && spec.MaxRemoval < 1 {
 			held = append(held, s)
 		}
 	}
@@ -65,7 +65,7 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 		}
 	}
 	for _, s := range held {
-		s.state, s.effective = HeldBack, before.Servers[s.addr].Weight
+		s.state, s.effective = HeldBack, int(s.past.Weight)
 		if s.fromKV {
 			s.effective = s.weight
 		}
@@ -83,7 +83,7 @@ func guard(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*
 
 // stillHeld takes the guard's word back where nobody is held after all, because a
 // datacenter that goes before serves again.
-func (d *Decision) stillHeld(servers map[netip.AddrPort]*server) {
+func (d *Decision) stillHeld(servers []*server) {
 	for _, s := range servers {
 		if s.state == HeldBack {
 			return
@@ -95,24 +95,28 @@ func (d *Decision) stillHeld(servers map[netip.AddrPort]*server) {
 // missing counts the removals of the window that nothing has made up for: neither
 // the real server itself, which is back, nor another that began to serve since.
 // Each of those makes up for one.
-func missing(window []Removal, now time.Time, before Memory, servers map[netip.AddrPort]*server) (n int) {
+func missing(window []Removal, now time.Time, before Memory, servers []*server) (n int) {
 	was := map[netip.AddrPort]bool{}
 	var gone []time.Time // in order, as the window is
 	for _, r := range window {
 		was[r.Addr] = true
-		past, s := before.Servers[r.Addr], servers[r.Addr]
-		if back := past.In && past.Weight > 0 || s != nil && s.state == Serving; !back {
+		past := before.of(r.Addr)
+		i, listed := slices.BinarySearchFunc(servers, r.Addr, func(s *server, a netip.AddrPort) int { return s.addr.Compare(a) })
+		if back := past.In && past.Weight > 0 || listed && servers[i].state == Serving; !back {
 			gone = append(gone, r.At)
 		}
 	}
 	var began []time.Time
-	for addr, s := range servers {
-		if s.state != Serving || s.weight == 0 || was[addr] {
+	for _, s := range servers {
+		if len(gone) == 0 {
+			break // there is nothing to make up for
+		}
+		if s.state != Serving || s.weight == 0 || was[s.addr] {
 			continue
 		}
 		since := now
-		if past := before.Servers[addr]; past.Live {
-			since = past.Since
+		if s.past.Live {
+			since = s.past.Since
 		}
 		began = append(began, since)
 	}

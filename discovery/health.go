@@ -47,7 +47,7 @@ func (s *ServerState) UnmarshalText(b []byte) error { return enumUnmarshal(serve
 
 // judge merges the catalog's state, the native verdicts and the operator's
 // orders into one state.
-func (s *server) judge(spec Spec, view View, past Past) {
+func (s *server) judge(spec *Spec, view View) {
 	s.native = nativeOpinion(s.checks, view)
 	switch {
 	case s.gone && (s.explicit || s.state == Kept):
@@ -68,7 +68,7 @@ func (s *server) judge(spec Spec, view View, past Past) {
 		s.state, s.reason, s.explicit = Leaving, s.catalog.reason, true
 		return
 	}
-	s.state, s.reason = verdict(spec.Health, s.catalog, s.native, past)
+	s.state, s.reason = verdict(spec.Health, s.catalog, s.native, s.past)
 }
 
 func catalogOpinion(s *server) opinion {
@@ -136,7 +136,7 @@ func together(a, b Health) Health {
 // it answers; else the check's Initial is taken, or the catalog's word; one that nobody vouches for
 // stays as it is in the kernel's table, or enters the pool only with its first
 // verdict (keepalived's alpha).
-func verdict(policy Policy, catalog, native opinion, past Past) (ServerState, string) {
+func verdict(policy Policy, catalog, native opinion, past *Past) (ServerState, string) {
 	if native.kind == pending {
 		wasDown := past.Failed || past.Adopted && past.In && past.Weight == 0
 		switch {
@@ -202,7 +202,7 @@ func both(a, b opinion) string {
 }
 
 // settle turns the state into a place in the table.
-func (s *server) settle(spec Spec) {
+func (s *server) settle(spec *Spec) {
 	switch s.state {
 	case Serving:
 		s.in, s.effective = true, s.weight

@@ -44,7 +44,10 @@ type made struct {
 // Those that cannot be made of it are left out: one that needs a port where
 // nobody knows one, and the virtual address asked of a server that never sees it
 // in a packet because NAT has replaced it.
-func (s *server) checksOf(spec Spec) []made {
+func (s *server) checksOf(spec *Spec) []made {
+	if len(spec.Checks) == 0 && (s.config == nil || len(s.config.Checks) == 0) {
+		return nil
+	}
 	lists := [][]CheckSpec{spec.Checks, nil}
 	if s.config != nil {
 		lists[1] = s.config.Checks

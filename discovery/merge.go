@@ -87,6 +87,8 @@ type Decision struct {
 	Warnings   []string       // what is wrong with what the catalogs say, or what has no effect
 	Memory     Memory         // for the next call
 
+	exceptions lvs.ReasonMap // reasons that are not those of Servers and Fallback
+
 	Next time.Time // when time alone makes the decision another one; zero: never
 }
 
@@ -98,20 +100,22 @@ func Merge(spec Spec, view View, before Memory) Decision {
 	servers := candidates(spec, view, &d)
 	fallback, before := mergeFallback(spec, view, before, servers)
 	remembered(spec, view, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
-	for _, s := range servers {
-		s.checks = s.checksOf(spec)
-		s.judge(spec, view, before.Servers[s.addr])
-		s.weigh(spec, view)
+	all := servers.inOrder(before)
+	kv := ordersOf(spec.Name, view.Overrides)
+	for _, s := range all {
+		s.checks = s.checksOf(&spec)
+		s.judge(&spec, view)
+		s.weigh(&spec, view, kv)
 	}
-	panicMode(spec, servers, &d)
-	guard(spec, view.Now, before, servers, &d)
-	failOver(spec, servers)
-	d.stillHeld(servers)
-	for _, s := range servers {
-		s.settle(spec)
+	panicMode(spec, all, &d)
+	guard(spec, view.Now, before, all, &d)
+	failOver(spec, all)
+	d.stillHeld(all)
+	for _, s := range all {
+		s.settle(&spec)
 	}
-	slowStart(spec, view.Now, before, servers, &d)
-	d.assemble(spec, view, before, servers, fallback)
+	slowStart(spec, view.Now, all, &d)
+	d.assemble(spec, view, before, all, fallback)
 	return d
 }
 
@@ -124,6 +128,7 @@ type server struct {
 	query    *Query    // that it was found with; never nil
 	from     place     // where in the specification that was asked
 	config   *Server   // of a configured server
+	past     *Past     // how it was decided about before; never nil, never written to
 	gone     bool      // only remembered: no source lists it any more
 	adopted  bool      // and known from the kernel's table only
 	lost     bool      // by a catalog that has lost its data
@@ -150,21 +155,27 @@ type server struct {
 	slow     *SlowStatus // nil: it has its full weight
 }
 
-// What a real server has that no catalog has named.
+// What a real server has that no catalog has named, or that is new.
 var (
 	nobody  Instance
 	nowhere Query
+	unknown Past
 )
 
 // candidates lists the real servers that the configuration and the catalogs
 // name, and notes the queries that have not been answered in d.Waiting.
-func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
-	out := map[netip.AddrPort]*server{}
+func candidates(spec Spec, view View, d *Decision) *roster {
+	all := asks(spec)
+	most := len(spec.Servers)
+	for _, from := range all {
+		most += len(view.Answers[from.query].Instances)
+	}
+	out := newRoster(most)
 	for i := range spec.Servers {
 		c := &spec.Servers[i]
-		out[c.Addr] = &server{addr: c.Addr, target: c.Addr, origin: FromConfig, config: c, instance: &nobody, query: &nowhere}
+		out.add(server{addr: c.Addr, target: c.Addr, origin: FromConfig, config: c, instance: &nobody, query: &nowhere})
 	}
-	for _, from := range asks(spec) {
+	for _, from := range all {
 		sel := spec.Selectors[from.selector]
 		known, ok := view.Answers[from.query]
 		if !ok {
@@ -187,10 +198,9 @@ func candidates(spec Spec, view View, d *Decision) map[netip.AddrPort]*server {
 				// where it is checked.
 				addr = netip.AddrPortFrom(addr.Addr(), 0)
 			}
-			s := out[addr]
+			s := out.at[addr]
 			if s == nil {
-				s = &server{addr: addr, instance: &nobody, query: &nowhere}
-				out[addr] = s
+				s = out.add(server{addr: addr, instance: &nobody, query: &nowhere})
 			} else if s.origin == FromCatalog && s.from.tier < from.tier {
 				continue // the datacenter that goes before knows it too
 			} else if s.origin == FromCatalog {
@@ -236,13 +246,15 @@ func carries(tags, wanted []string) bool {
 // remembered adds the real servers that were in the table and that no source
 // lists now. As long as a query that could list one has never been answered,
 // nobody can say that it is gone, and it stays as it was.
-func remembered(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server, waiting, fallbackWaits bool) {
+func remembered(spec Spec, view View, before Memory, servers *roster, waiting, fallbackWaits bool) {
 	all := asks(spec)
-	for addr, past := range before.Servers {
-		if !past.In || servers[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
+	for i := range before.Servers {
+		past := &before.Servers[i]
+		addr := past.Addr
+		if !past.In || servers.at[addr] != nil || spec.Sorry != nil && spec.Sorry.Addr == addr {
 			continue
 		}
-		s := &server{addr: addr, target: cmp.Or(past.target, addr), origin: past.Origin, instance: cmp.Or(past.instance, &nobody), query: cmp.Or(past.query, &nowhere), gone: true, adopted: past.Adopted}
+		s := servers.add(server{addr: addr, target: *cmp.Or(past.target, &addr), origin: past.Origin, instance: cmp.Or(past.instance, &nobody), query: cmp.Or(past.query, &nowhere), gone: true, adopted: past.Adopted})
 		i := slices.IndexFunc(all, func(a ask) bool { return a.query == *s.query })
 		if i >= 0 {
 			s.from = all[i].place
@@ -266,13 +278,12 @@ func remembered(spec Spec, view View, before Memory, servers map[netip.AddrPort]
 		default:
 			s.explicit, s.reason = true, "its service was taken out of the configuration"
 		}
-		servers[addr] = s
 	}
 }
 
 // panicMode applies spec.PanicThreshold: when too few of the real servers that
 // anybody would use are healthy, the checks are believed to be wrong and all are used.
-func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
+func panicMode(spec Spec, servers []*server, d *Decision) {
 	var healthy, failed int
 	active := activeTiers(spec, servers)
 	for _, s := range servers {
@@ -300,14 +311,14 @@ func panicMode(spec Spec, servers map[netip.AddrPort]*server, d *Decision) {
 }
 
 // assemble makes the pool, the status and the memory of the decision.
-func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[netip.AddrPort]*server, fallback *Decision) {
+func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*server, fallback *Decision) {
 	service := spec.Service
 	if o, ok := view.Overrides.Schedulers[spec.Name]; ok {
 		service.Scheduler = o.Value
 	}
-	d.Memory.Servers = make(map[netip.AddrPort]Past, len(servers))
+	d.Memory.Servers = make([]Past, 0, len(servers))
 	d.Checks = make(map[Check]Health, len(servers)*len(spec.Checks))
-	d.Want = lvs.Want{Drain: spec.Drain, Reasons: make(map[netip.AddrPort]string, len(servers)), AtOnce: map[netip.AddrPort]bool{}}
+	d.Want = lvs.Want{Drain: spec.Drain, AtOnce: map[netip.AddrPort]bool{}}
 	if spec.Protocol == lvs.UDP {
 		d.Want.Drain = 0 // as lvs.Drain has it; of a firewall mark it does not know the protocol
 	}
@@ -318,10 +329,9 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 	live := 0
 	d.Servers = make([]ServerStatus, 0, len(servers))
 	dests := make([]lvs.Dest, 0, len(servers))
-	for _, addr := range sortedAddrs(servers) {
-		s := servers[addr]
+	for _, s := range servers {
+		addr := s.addr
 		d.Servers = append(d.Servers, s.status(view))
-		d.Want.Reasons[addr] = s.reason
 		for _, c := range s.checks {
 			if s.unusable == "" {
 				d.Checks[c.Check] = s.seed()
@@ -331,28 +341,34 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers map[net
 			d.Want.AtOnce[addr] = true
 		}
 		if s.in || !s.gone { // one that has gone is forgotten with the decision that says so
-			d.Memory.Servers[addr] = s.past()
+			d.Memory.Servers = append(d.Memory.Servers, s.remember())
 		}
 		if !s.in {
 			continue
 		}
 		live += s.full
-		dests = append(dests, s.dest(spec))
+		dests = append(dests, s.dest(&spec))
 	}
 
 	d.QuorumLost = quorumLost(spec, before.QuorumLost, live)
 	d.Memory.QuorumLost = d.QuorumLost
 	dests = d.substitute(spec, view, fallback, live, dests)
-	d.Want.Pool = lvs.NewPool(service, dests...)
+	d.Want.Pool = lvs.PoolOf(service, dests)
+	d.Want.Reasons = reasons{d.Servers, d.Fallback, d.exceptions}
 }
 
-// past is what the next decision must know of the server.
-func (s *server) past() Past {
-	return Past{
-		In: s.in, Weight: s.effective, Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
-		Adopted: s.adopted, instance: s.instance, query: s.query, target: s.target,
-		Live: s.in && s.effective > 0, Since: s.since, Full: s.full,
+// remember is what the next decision must know of the server.
+func (s *server) remember() Past {
+	p := Past{
+		Addr: s.addr, In: s.in, Weight: int32(s.effective), Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
+		Adopted: s.adopted, instance: s.instance, query: s.query,
+		Live: s.in && s.effective > 0, Since: s.since, Full: int32(s.full),
 	}
+	if s.target != s.addr {
+		target := s.target
+		p.target = &target
+	}
+	return p
 }
 
 // seed is what a check of the server starts from.
@@ -363,7 +379,7 @@ func (s *server) seed() Health {
 	return Pending
 }
 
-func (s *server) dest(spec Spec) lvs.Dest {
+func (s *server) dest(spec *Spec) lvs.Dest {
 	d := lvs.Dest{Addr: s.addr, Weight: uint32(s.effective), Forward: s.forward(spec)}
 	if s.config != nil {
 		d.Upper, d.Lower = s.config.Upper, s.config.Lower
@@ -375,18 +391,9 @@ func (s *server) dest(spec Spec) lvs.Dest {
 }
 
 // forward is the server's own forwarding method, or the pool's.
-func (s *server) forward(spec Spec) lvs.Forward {
+func (s *server) forward(spec *Spec) lvs.Forward {
 	if s.config != nil {
 		return s.config.Forward
 	}
 	return spec.Forward
-}
-
-func sortedAddrs(m map[netip.AddrPort]*server) []netip.AddrPort {
-	out := make([]netip.AddrPort, 0, len(m))
-	for a := range m {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, netip.AddrPort.Compare)
-	return out
 }

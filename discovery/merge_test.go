@@ -327,7 +327,7 @@ func TestMassRemoval(t *testing.T) {
 		r := serving(t)
 		r.w.catalog(five(ok)[2:]...)
 		r.want(r.step(time.Second), "3:10 4:10 5:10")
-		if got := r.last.Want.Reasons[addr(1)]; got != "gone from the catalog" {
+		if got := r.last.Want.Reasons.Of(addr(1)); got != "gone from the catalog" {
 			t.Errorf("reason = %q", got)
 		}
 	})

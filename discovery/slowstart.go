@@ -3,7 +3,6 @@ package discovery
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"time"
 )
 
@@ -61,18 +60,17 @@ func (c SlowStart) ageOf(share float64) time.Duration {
 // slowStart notes since when real servers take connections, and lowers the
 // weight of those that have begun lately. What counts for quorum is the weight
 // without it.
-func slowStart(spec Spec, now time.Time, before Memory, servers map[netip.AddrPort]*server, d *Decision) {
+func slowStart(spec Spec, now time.Time, servers []*server, d *Decision) {
 	first := now
-	for addr, s := range servers {
-		past := before.Servers[addr]
+	for _, s := range servers {
 		s.full = s.effective
 		if (s.state == HeldBack || s.state == Kept) && !s.fromKV {
-			s.full = max(s.effective, past.Full)
+			s.full = max(s.effective, int(s.past.Full))
 		}
 		if !s.in || s.effective == 0 {
 			continue
 		}
-		s.since = s.servesSince(spec.SlowStart, now, past)
+		s.since = s.servesSince(spec.SlowStart, now)
 		if s.since.Before(first) {
 			first = s.since
 		}
@@ -110,13 +108,14 @@ func slowStart(spec Spec, now time.Time, before Memory, servers map[netip.AddrPo
 
 // servesSince tells since when a server that is in the pool with a weight takes
 // connections; zero is for long.
-func (s *server) servesSince(c SlowStart, now time.Time, past Past) time.Time {
+func (s *server) servesSince(c SlowStart, now time.Time) time.Time {
+	past := s.past
 	switch {
 	case s.panicked:
 		return time.Time{} // all are used, and none is spared
 	case !past.Live:
 		return now
-	case past.Adopted && s.state == Serving && past.Weight < s.weight && c.Window > 0:
+	case past.Adopted && s.state == Serving && int(past.Weight) < s.weight && c.Window > 0:
 		// A restart amid a slow start: the kernel's weight tells how far it had come.
 		return now.Add(-c.ageOf(float64(past.Weight) / float64(s.weight)))
 	}

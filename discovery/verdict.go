@@ -71,7 +71,7 @@ func advised(checks []made, view View, weight int) (advice int, from string) {
 // heed lets the checks change the weight that the catalog or the configuration
 // gives. A weight of 0 is a failure: the check's word, which the guard weighs
 // against the catalog's.
-func (s *server) heed(spec Spec, view View) {
+func (s *server) heed(spec *Spec, view View) {
 	if spec.Health == ConsulOnly {
 		return
 	}

@@ -12,38 +12,65 @@ const WeightMeta = "edgekeeper_weight"
 // maxWeight is the largest weight that a KV key or service meta may carry.
 const maxWeight = 65535
 
-// names are what an operator may call the server in KV, the most exact first.
-func (s *server) names() []string {
-	out := []string{s.addr.String()}
-	if s.instance.ID != "" {
-		out = append(out, s.instance.ID)
-	}
-	if s.instance.Node != "" {
-		out = append(out, s.instance.Node)
-	}
-	return append(out, s.addr.Addr().String())
+// orders are the KV settings about real servers of one virtual server.
+type orders struct {
+	weights named[int]
+	drains  named[string]
 }
 
-// named finds the setting of a real server. Most have none, and making names of
-// ten thousand addresses takes longer than all the rest.
-func named[T any](s *server, spec Spec, settings map[Target]Setting[T]) (found Setting[T], ok bool) {
-	if len(settings) == 0 {
-		return found, false
-	}
-	for _, n := range s.names() {
-		if found, ok = settings[Target{spec.Name, n}]; ok {
-			break
+func ordersOf(virtualServer string, o Overrides) orders {
+	return orders{namedOf(virtualServer, o.Weights), namedOf(virtualServer, o.Drains)}
+}
+
+// named are settings by what an operator may call the real server. Addresses are
+// read once, and not the names made of ten thousand real servers.
+type named[T any] struct {
+	words   map[string]Setting[T] // as they are written: service id, node
+	address map[netip.AddrPort]Setting[T]
+	host    map[netip.Addr]Setting[T]
+}
+
+func namedOf[T any](virtualServer string, settings map[Target]Setting[T]) (n named[T]) {
+	for t, s := range settings {
+		if t.VirtualServer != virtualServer {
+			continue
+		}
+		if n.words == nil {
+			n = named[T]{map[string]Setting[T]{}, map[netip.AddrPort]Setting[T]{}, map[netip.Addr]Setting[T]{}}
+		}
+		n.words[t.Name] = s
+		if a, err := netip.ParseAddrPort(t.Name); err == nil && a.String() == t.Name {
+			n.address[a] = s
+		}
+		if a, err := netip.ParseAddr(t.Name); err == nil && a.String() == t.Name {
+			n.host[a] = s
 		}
 	}
+	return n
+}
+
+// find finds the setting of a real server: that of its most exact name.
+func (n named[T]) find(s *server) (found Setting[T], ok bool) {
+	if n.words == nil {
+		return found, false
+	}
+	if found, ok = n.address[s.addr]; ok {
+		return found, ok
+	}
+	for _, name := range [...]string{s.instance.ID, s.instance.Node} {
+		if found, ok = n.words[name]; ok && name != "" {
+			return found, ok
+		}
+	}
+	found, ok = n.host[s.addr.Addr()]
 	return found, ok
 }
 
 // weigh finds the weight that the server has when it serves (KV > what a check
 // says > service meta > the service's own weights > the configuration) and applies the operator's drains.
-func (s *server) weigh(spec Spec, view View) {
-	o := view.Overrides
+func (s *server) weigh(spec *Spec, view View, kv orders) {
 	s.weight, s.weightFrom = s.catalogWeight(spec)
-	if w, ok := named(s, spec, o.Weights); ok {
+	if w, ok := kv.weights.find(s); ok {
 		s.weight, s.weightFrom, s.fromKV = w.Value, "kv "+w.Key, true
 	}
 	if !s.fromKV {
@@ -52,7 +79,7 @@ func (s *server) weigh(spec Spec, view View) {
 	if s.state == Unusable || s.state == Leaving && s.explicit {
 		return
 	}
-	if key, why, ok := s.drained(spec, o); ok {
+	if key, why, ok := s.drained(kv, view.Overrides); ok {
 		s.explicit = true
 		if s.state != Leaving { // one that leaves anyway does so by order now
 			s.state = Drained
@@ -69,8 +96,8 @@ func (s *server) weigh(spec Spec, view View) {
 	}
 }
 
-func (s *server) drained(spec Spec, o Overrides) (key, why string, ok bool) {
-	if d, found := named(s, spec, o.Drains); found {
+func (s *server) drained(kv orders, o Overrides) (key, why string, ok bool) {
+	if d, found := kv.drains.find(s); found {
 		return d.Key, d.Value, true
 	}
 	if len(o.NodeDrains) == 0 {
@@ -85,7 +112,7 @@ func (s *server) drained(spec Spec, o Overrides) (key, why string, ok bool) {
 }
 
 // catalogWeight is the weight without KV, and where it is from.
-func (s *server) catalogWeight(spec Spec) (int, string) {
+func (s *server) catalogWeight(spec *Spec) (int, string) {
 	if s.origin == FromConfig {
 		if s.config == nil {
 			return 0, "config"
@@ -103,7 +130,7 @@ func (s *server) catalogWeight(spec Spec) (int, string) {
 	return s.serviceWeight(spec)
 }
 
-func (s *server) serviceWeight(spec Spec) (int, string) {
+func (s *server) serviceWeight(spec *Spec) (int, string) {
 	w := s.instance.Weights
 	switch {
 	case s.config != nil:

@@ -142,7 +142,7 @@ func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
 			have = have[1:]
 		case side > 0:
 			d := want[0].Normal()
-			ph.add(phaseAddDest, Op{Verb: AddDest, Service: svc, Dest: d, Reason: w.Reasons[d.Addr]})
+			ph.add(phaseAddDest, Op{Verb: AddDest, Service: svc, Dest: d, Reason: w.reason(d.Addr)})
 			want = want[1:]
 		default:
 			ph.setDest(svc, have[0].Normal(), want[0].Normal(), w)
@@ -155,7 +155,7 @@ func (ph *phases) setDest(svc Service, was, is Dest, w Want) {
 	if was == is {
 		return
 	}
-	op := Op{Verb: SetDest, Service: svc, Dest: is, Was: Was{Dest: was}, Reason: w.Reasons[is.Addr]}
+	op := Op{Verb: SetDest, Service: svc, Dest: is, Was: Was{Dest: was}, Reason: w.reason(is.Addr)}
 	if op.Lowers() {
 		ph.add(phaseLowerDest, op)
 	} else {
@@ -164,7 +164,7 @@ func (ph *phases) setDest(svc Service, was, is Dest, w Want) {
 }
 
 func (ph *phases) removeDest(svc Service, d Dest, w Want) {
-	reason := w.Reasons[d.Addr]
+	reason := w.reason(d.Addr)
 	if reason == "" {
 		reason = "no longer wanted"
 	}

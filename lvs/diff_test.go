@@ -40,7 +40,7 @@ func TestDiffOps(t *testing.T) {
 		{"equal", table(lvs.NewPool(wrr, dest(4, 1))), desired(lvs.Want{Pool: lvs.NewPool(wrr, dest(4, 1))}), nil},
 		{"weight with its reason", table(lvs.NewPool(wrr, dest(4, 1))), desired(lvs.Want{
 			Pool:    lvs.NewPool(wrr, dest(4, 0)),
-			Reasons: map[netip.AddrPort]string{addr(4): "critical: connection refused"},
+			Reasons: lvs.ReasonMap{addr(4): "critical: connection refused"},
 		}), []string{"set tcp 61.139.2.1:80 -> 10.0.0.4:80 weight 1 -> 0: critical: connection refused"}},
 		{"swap: add, raise, lower, remove", table(lvs.NewPool(wrr, dest(1, 1), dest(2, 5), dest(3, 1))),
 			desired(lvs.Want{Pool: lvs.NewPool(wrr, dest(2, 1), dest(3, 9), dest(4, 1))}), []string{

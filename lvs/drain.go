@@ -92,7 +92,7 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 	}
 	wanted := dp.want.Pool.normalDests()
 	var stay []Dest
-	var reasons map[netip.AddrPort]string
+	var reasons ReasonMap
 	rest := wanted // both are sorted: walk them side by side
 	for _, d := range h.normalDests() {
 		for len(rest) > 0 && rest[0].Addr.Compare(d.Addr) < 0 {
@@ -102,7 +102,7 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 			continue
 		}
 		if reasons == nil {
-			reasons = map[netip.AddrPort]string{}
+			reasons = ReasonMap{}
 		}
 		id := DestID{Key: dp.key, Addr: d.Addr}
 		began, draining := dp.since[id]
@@ -132,17 +132,22 @@ func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
 	}
 	w := dp.want
 	w.Pool = NewPool(w.Pool.Service, append(stay, wanted...)...)
-	w.Reasons = maps.Clone(w.Reasons)
-	if w.Reasons == nil {
-		w.Reasons = map[netip.AddrPort]string{}
-	}
-	for a, r := range reasons {
-		if why := w.Reasons[a]; why != "" {
-			r = why + "; " + r
-		}
-		w.Reasons[a] = r
-	}
+	w.Reasons = departure{dp.want, reasons}
 	return w, true
+}
+
+// departure are the reasons of a pool with real servers that leave it.
+type departure struct {
+	want  Want
+	leave ReasonMap
+}
+
+func (d departure) Of(addr netip.AddrPort) string {
+	why, leaves := d.want.reason(addr), d.leave.Of(addr)
+	if why != "" && leaves != "" {
+		why += "; "
+	}
+	return why + leaves
 }
 
 func connections(s Stats, known bool) string {

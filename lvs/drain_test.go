@@ -18,8 +18,8 @@ func TestDrain(t *testing.T) {
 	id := lvs.DestID{Key: web, Addr: addr(4)}
 	pool := lvs.NewPool(service(web), dest(4, 1), dest(5, 1))
 	zero := lvs.NewPool(service(web), dest(4, 0), dest(5, 1))
-	busy := map[netip.AddrPort]lvs.Stats{id.Addr: {Active: 3}}
-	fin := map[netip.AddrPort]lvs.Stats{id.Addr: {Inactive: 9}}
+	busy := lvs.DestStats{{Addr: id.Addr, Stats: lvs.Stats{Active: 3}}}
+	fin := lvs.DestStats{{Addr: id.Addr, Stats: lvs.Stats{Inactive: 9}}}
 	without := lvs.Want{Pool: lvs.NewPool(service(web), dest(5, 1)), Drain: time.Minute}
 	began := lvs.Drains{id: t0.Add(-10 * time.Second)}
 	late := lvs.Drains{id: t0.Add(-time.Minute)}
@@ -38,7 +38,7 @@ func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		pool   lvs.Pool
-		stats  map[netip.AddrPort]lvs.Stats
+		stats  lvs.DestStats
 		want   lvs.Want
 		since  lvs.Drains
 		ops    []string
@@ -66,7 +66,7 @@ func TestDrain(t *testing.T) {
 		{"held: what drains remembers it", zero, busy, held, began, nil, began, time.Time{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			have := lvs.Observed{Table: table(tt.pool), Dests: map[lvs.Key]map[netip.AddrPort]lvs.Stats{id.Key: tt.stats}}
+			have := lvs.Observed{Table: table(tt.pool), Dests: map[lvs.Key]lvs.DestStats{id.Key: tt.stats}}
 			in := desired(tt.want)
 			want, drains, next := lvs.Drain(have, in, tt.since, t0)
 			if d := cmp.Diff(tt.ops, texts(lvs.Diff(have.Table, want))); d != "" {
@@ -113,7 +113,8 @@ func TestDrainEnds(t *testing.T) {
 			w, since, _ = lvs.Drain(o, want, since, now)
 			for _, op := range lvs.Diff(o.Table, w) {
 				drains := want.Pools[op.Service.Key].Drain > 0 && op.Service.Protocol != lvs.UDP
-				if op.Verb == lvs.RemoveDest && drains && o.Dests[op.Service.Key][op.Dest.Addr].Active > 0 && now.Sub(before[op.ID()]) < time.Minute {
+				stats, _ := o.Dest(op.ID())
+				if op.Verb == lvs.RemoveDest && drains && stats.Active > 0 && now.Sub(before[op.ID()]) < time.Minute {
 					t.Fatalf("%s although it has connections", op)
 				}
 				if err := k.Do(op); err != nil {

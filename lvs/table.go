@@ -93,10 +93,18 @@ type Pool struct {
 // NewPool returns the pool of a service and its real servers, sorted. Of two
 // with one address the first is kept.
 func NewPool(s Service, dests ...Dest) Pool {
-	out := slices.Clone(dests)
-	slices.SortStableFunc(out, func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
-	out = slices.CompactFunc(out, func(a, b Dest) bool { return a.Addr == b.Addr })
-	return Pool{Service: s, Dests: out}
+	return PoolOf(s, slices.Clone(dests))
+}
+
+// PoolOf is NewPool for real servers that the caller gives away: they are sorted
+// in place, and kept.
+func PoolOf(s Service, dests []Dest) Pool {
+	byAddr := func(a, b Dest) int { return a.Addr.Compare(b.Addr) }
+	if !slices.IsSortedFunc(dests, byAddr) {
+		slices.SortStableFunc(dests, byAddr)
+	}
+	dests = slices.CompactFunc(dests, func(a, b Dest) bool { return a.Addr == b.Addr })
+	return Pool{Service: s, Dests: dests}
 }
 
 // Dest returns the real server with that address, and whether there is one.
@@ -140,15 +148,49 @@ type Rates struct {
 // Observed is the kernel's table as it was read, with its counters.
 type Observed struct {
 	Table    Table
-	Dests    map[Key]map[netip.AddrPort]Stats // of the real servers, by virtual server
+	Dests    map[Key]DestStats // of the real servers, by virtual server
 	Services map[Key]Stats
 }
 
-// Dest returns the counters of one real server, and whether they are known.
-func (o Observed) Dest(id DestID) (Stats, bool) {
-	s, ok := o.Dests[id.Key][id.Addr]
-	return s, ok
+// DestStats are the counters of the real servers of one virtual server, in order
+// of their addresses. There are as many as real servers in the kernel, so they are
+// no map.
+type DestStats []DestStat
+
+// DestStat are the counters of one real server.
+type DestStat struct {
+	Addr netip.AddrPort
+	Stats
 }
+
+// Sort puts them in order.
+func (l DestStats) Sort() {
+	slices.SortFunc(l, func(a, b DestStat) int { return a.Addr.Compare(b.Addr) })
+}
+
+func (l DestStats) find(a netip.AddrPort) (int, bool) {
+	return slices.BinarySearchFunc(l, a, func(d DestStat, a netip.AddrPort) int { return d.Addr.Compare(a) })
+}
+
+// Of returns the counters of one real server, and whether they are known.
+func (l DestStats) Of(a netip.AddrPort) (Stats, bool) {
+	i, ok := l.find(a)
+	if !ok {
+		return Stats{}, false
+	}
+	return l[i].Stats, true
+}
+
+// Without returns them without those of one real server. It writes to l.
+func (l DestStats) Without(a netip.AddrPort) DestStats {
+	if i, ok := l.find(a); ok {
+		return slices.Delete(l, i, i+1)
+	}
+	return l
+}
+
+// Dest returns the counters of one real server, and whether they are known.
+func (o Observed) Dest(id DestID) (Stats, bool) { return o.Dests[id.Key].Of(id.Addr) }
 
 // Desired is what the director wants of the kernel.
 type Desired struct {
@@ -177,7 +219,27 @@ type Want struct {
 	// AtOnce names leaving real servers that are removed without draining,
 	// because they failed and nothing of theirs is left to finish. Optional.
 	AtOnce map[netip.AddrPort]bool
-	// Reasons says, for a real server's address, why it is as it is (or, for an
-	// address not in Pool, why it goes). Diff copies it into the Op. Optional.
-	Reasons map[netip.AddrPort]string
+	// Reasons says why real servers are as they are (or, for an address not in
+	// Pool, why it goes). Diff copies it into the Op. Optional.
+	Reasons Reasons
+}
+
+// Reasons says, for a real server's address, why it is as it is; "" is nothing.
+// Whoever decided about a pool has it in words already, so it is asked for when an
+// op needs it.
+type Reasons interface {
+	Of(addr netip.AddrPort) string
+}
+
+// ReasonMap are Reasons that were written down.
+type ReasonMap map[netip.AddrPort]string
+
+// Of implements Reasons.
+func (m ReasonMap) Of(addr netip.AddrPort) string { return m[addr] }
+
+func (w Want) reason(addr netip.AddrPort) string {
+	if w.Reasons == nil {
+		return ""
+	}
+	return w.Reasons.Of(addr)
 }

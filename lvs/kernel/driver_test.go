@@ -142,7 +142,7 @@ func TestTable(t *testing.T) {
 					lvs.Dest{Addr: four, Weight: 1}, lvs.Dest{Addr: five, Weight: 1}, lvs.Dest{Addr: six, Weight: 1}),
 				other: {Service: lvs.Service{Key: other, Scheduler: "wrr"}, Dests: []lvs.Dest{}},
 			},
-			Dests:    map[lvs.Key]map[netip.AddrPort]lvs.Stats{web: {four: st, five: st, six: st}, other: {}},
+			Dests:    map[lvs.Key]lvs.DestStats{web: {{Addr: four, Stats: st}, {Addr: five, Stats: st}, {Addr: six, Stats: st}}, other: {}},
 			Services: map[lvs.Key]lvs.Stats{web: {Active: 9, Inactive: 3}, other: {}},
 		}
 		if d := cmp.Diff(want, o, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),

@@ -263,7 +263,7 @@ func TestLabConnections(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				st := o.Dests[key][to]
+				st, _ := o.Dests[key].Of(to)
 				if st.Active != 1 || o.Services[key].Active != 1 {
 					t.Fatalf("stats %+v, of the service %+v", st, o.Services[key])
 				}

@@ -5,7 +5,6 @@ package kernel
 import (
 	"context"
 	"fmt"
-	"net/netip"
 
 	"github.com/cloudflare/ipvs"
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -23,7 +22,7 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 	}
 	out := lvs.Observed{
 		Table:    make(lvs.Table, len(services)),
-		Dests:    make(map[lvs.Key]map[netip.AddrPort]lvs.Stats, len(services)),
+		Dests:    make(map[lvs.Key]lvs.DestStats, len(services)),
 		Services: make(map[lvs.Key]lvs.Stats, len(services)),
 	}
 	var dests []ipvs.DestinationExtended
@@ -43,18 +42,19 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 			return lvs.Observed{}, fmt.Errorf("read real servers of %s: %w", svc.Key, err)
 		}
 		sum := fromStats(s.stats, s.stats64)
-		pool, stats := make([]lvs.Dest, 0, len(dests)), make(map[netip.AddrPort]lvs.Stats, len(dests))
+		pool, stats := make([]lvs.Dest, 0, len(dests)), make(lvs.DestStats, 0, len(dests))
 		for _, e := range dests {
 			dst := fromDest(e.Destination)
 			st := fromStats(e.Stats, e.Stats64)
 			st.Active, st.Inactive, st.Persistent = e.ActiveConnections, e.InactiveConnections, e.PersistentConnections
-			stats[dst.Addr] = st
+			stats = append(stats, lvs.DestStat{Addr: dst.Addr, Stats: st})
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 			sum.Persistent += st.Persistent
 			pool = append(pool, dst)
 		}
-		out.Table[svc.Key] = lvs.NewPool(svc, pool...)
+		stats.Sort()
+		out.Table[svc.Key] = lvs.PoolOf(svc, pool)
 		out.Dests[svc.Key], out.Services[svc.Key] = stats, sum
 	}
 	return out, nil

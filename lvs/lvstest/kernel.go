@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +52,7 @@ func (k *Kernel) Table(ctx context.Context) (lvs.Observed, error) {
 	if err := errors.Join(ctx.Err(), k.read); err != nil {
 		return lvs.Observed{}, err
 	}
-	out := lvs.Observed{Table: k.table.Clone(), Dests: map[lvs.Key]map[netip.AddrPort]lvs.Stats{}, Services: map[lvs.Key]lvs.Stats{}}
+	out := lvs.Observed{Table: k.table.Clone(), Dests: map[lvs.Key]lvs.DestStats{}, Services: map[lvs.Key]lvs.Stats{}}
 	if k.amid { // the real kernel lists the virtual servers first, then the real servers of each
 		k.amid = false
 		k.table, k.stats = nil, nil
@@ -63,10 +62,10 @@ func (k *Kernel) Table(ctx context.Context) (lvs.Observed, error) {
 	}
 	for key, p := range out.Table {
 		var sum lvs.Stats
-		stats := make(map[netip.AddrPort]lvs.Stats, len(p.Dests))
+		stats := make(lvs.DestStats, 0, len(p.Dests))
 		for _, d := range p.Dests {
 			st := k.stats[lvs.DestID{Key: key, Addr: d.Addr}]
-			stats[d.Addr] = st
+			stats = append(stats, lvs.DestStat{Addr: d.Addr, Stats: st})
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 		}

@@ -225,7 +225,9 @@ func (p *pass) did(op lvs.Op) {
 
 func (p *pass) dropStats(op lvs.Op) {
 	if op.Verb.IsDest() {
-		delete(p.l.have.Dests[op.Service.Key], op.Dest.Addr)
+		if stats, ok := p.l.have.Dests[op.Service.Key]; ok {
+			p.l.have.Dests[op.Service.Key] = stats.Without(op.Dest.Addr)
+		}
 		return
 	}
 	if op.Verb == lvs.RemoveService {
@@ -250,7 +252,7 @@ func (p *pass) own(k lvs.Key) {
 	if !p.pools[k] {
 		if pool, ok := have.Table[k]; ok {
 			have.Table[k] = pool.Clone()
-			have.Dests[k] = maps.Clone(have.Dests[k])
+			have.Dests[k] = slices.Clone(have.Dests[k])
 		}
 		p.pools[k] = true
 	}

@@ -175,19 +175,29 @@ func (a *agent) explain(was, d discovery.Decision) {
 	if d.Instead != was.Instead {
 		tell("pool", name, answers(d))
 	}
-	states := make(map[netip.AddrPort]*discovery.ServerStatus, len(was.Servers)+len(was.Fallback))
-	for _, list := range [][]discovery.ServerStatus{was.Servers, was.Fallback} {
-		for i := range list {
-			states[list[i].Addr] = &list[i]
-		}
-	}
 	for _, list := range [][]discovery.ServerStatus{d.Servers, d.Fallback} {
 		for i := range list {
 			s := &list[i]
-			prev := states[s.Addr]
+			prev := listed(was.Fallback, i, s.Addr)
+			if prev == nil {
+				prev = listed(was.Servers, i, s.Addr)
+			}
 			if prev == nil || prev.State != s.State || prev.Weight != s.Weight && !grows(*prev, *s) {
 				tell("server", name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
 			}
 		}
 	}
+}
+
+// listed finds a real server in a list in order, where it most likely is at i;
+// nil: it is not there.
+func listed(list []discovery.ServerStatus, i int, addr netip.AddrPort) *discovery.ServerStatus {
+	ok := i < len(list) && list[i].Addr == addr
+	if !ok {
+		i, ok = slices.BinarySearchFunc(list, addr, func(s discovery.ServerStatus, a netip.AddrPort) int { return s.Addr.Compare(a) })
+	}
+	if !ok {
+		return nil
+	}
+	return &list[i]
 }

@@ -114,7 +114,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 func poolServer(srv discovery.ServerStatus, service lvs.Key, have lvs.Observed) control.PoolServer {
 	out := control.PoolServer{ServerStatus: srv}
 	if dest, ok := have.Table[service].Dest(srv.Addr); ok {
-		n := have.Dests[service][srv.Addr]
+		n, _ := have.Dests[service].Of(srv.Addr)
 		out.Kernel = &control.KernelDest{
 			Weight: dest.Weight, Active: n.Active, Inactive: n.Inactive,
 			Connections: n.Connections, InPackets: n.InPackets, OutPackets: n.OutPackets, InBytes: n.InBytes, OutBytes: n.OutBytes,

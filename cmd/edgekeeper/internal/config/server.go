@@ -13,9 +13,10 @@ import (
 )
 
 func (c *checker) virtualServers(have sources) []discovery.Spec {
-	var out []discovery.Spec
+	all := c.root.all("virtual_server")
+	out := make([]discovery.Spec, 0, len(all))
 	var taken forms
-	for _, b := range c.root.all("virtual_server") {
+	for _, b := range all {
 		s := c.virtualServer(b, have)
 		if identified(&s) {
 			taken.claim(b, &s)
