@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 )
@@ -11,7 +12,7 @@ import (
 // configuration, and is to be short; what runs for months is to be small.
 const (
 	startPercent = 400
-	runPercent   = 50
+	runPercent   = 25
 )
 
 // Start has memory be used freely until the returned function is called, once or
@@ -19,12 +20,16 @@ const (
 // needed any more, and from then on memory is used sparingly. Whoever sets GOGC
 // has it as they set it.
 func Start() (started func()) {
-	if os.Getenv("GOGC") != "" {
-		return sync.OnceFunc(debug.FreeOSMemory)
+	runtime.MemProfileRate = 0 // nobody can ask for the profile
+	own := os.Getenv("GOGC") == ""
+	if own {
+		debug.SetGCPercent(startPercent)
 	}
-	debug.SetGCPercent(startPercent)
 	return sync.OnceFunc(func() {
-		debug.SetGCPercent(runPercent)
+		if own {
+			debug.SetGCPercent(runPercent)
+		}
 		debug.FreeOSMemory()
+		leaveProgram()
 	})
 }
