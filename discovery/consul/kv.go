@@ -94,6 +94,12 @@ func (k *KV) read(ctx context.Context, opts *api.QueryOptions) (keys, *api.Query
 	if err != nil {
 		return keys{}, nil, fmt.Errorf("read keys below %q: %w", k.prefix, err)
 	}
+	if list != nil && len(list) == 0 {
+		if err := believable(meta); err != nil {
+			return keys{}, nil, err
+		}
+		return keys{}, nil, fmt.Errorf("read keys below %q: %w: an empty list, where Consul says 404", k.prefix, ErrMalformed)
+	}
 	if len(list) == 0 {
 		if err := anonymous(ctx, k.cfg.Client, meta); err != nil {
 			return keys{}, nil, err

@@ -28,6 +28,7 @@ func at(want ...string) func(discovery.Answer) bool {
 func TestRealServiceArguments(t *testing.T) {
 	a := consultest.Start(t, consultest.Options{Config: map[string]any{"node_meta": map[string]string{"rack": "r1"}}})
 	a.Register(service("web-1", func(s *api.AgentServiceRegistration) {
+		s.Tags, s.Meta = []string{"v2"}, map[string]string{"color": "blue"}
 		s.TaggedAddresses = map[string]api.ServiceAddress{"wan": {Address: "192.0.2.1", Port: 8080}}
 		s.Checks = api.AgentServiceChecks{
 			{CheckID: "ready", Name: "ready", TTL: "10m", Status: api.HealthPassing},
@@ -51,6 +52,13 @@ func TestRealServiceArguments(t *testing.T) {
 		{"tagged address", discovery.Query{Tagged: "wan"}, at("web-1 192.0.2.1:8080")},
 		{"node meta", discovery.Query{NodeMeta: "rack=r1"}, at("web-1 10.0.0.1:80")},
 		{"other node meta", discovery.Query{NodeMeta: "rack=r2"}, at()},
+		{"filter", discovery.Query{Filter: `"v2" in Service.Tags and Service.Meta.color == "blue"`}, at("web-1 10.0.0.1:80")},
+		{"a filter that lets nobody pass", discovery.Query{Filter: `"v3" in Service.Tags`}, at()},
+		{"a filter that is none", discovery.Query{Filter: "((("}, failing("boolean expression")},
+		{"its own datacenter", discovery.Query{Datacenter: "dc1"}, at("web-1 10.0.0.1:80")},
+		{"no such datacenter", discovery.Query{Datacenter: "dc9"}, failing("No path to datacenter")},
+		{"no such peer", discovery.Query{Peer: "east"}, at()},
+		{"near", discovery.Query{Near: "_agent"}, at("web-1 10.0.0.1:80")},
 		{"all checks", discovery.Query{}, is("web-1 critical")},
 		{"one check by name", discovery.Query{Checks: "ready"}, is("web-1 passing")},
 		{"without one check", discovery.Query{Ignore: "disk"}, is("web-1 passing")},

@@ -1,6 +1,10 @@
 package consul
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,6 +55,57 @@ func TestSelectedChecks(t *testing.T) {
 				t.Errorf("judged %v, %q; want %v, %q", state, reason, c.state, c.reason)
 			}
 		})
+	}
+}
+
+// TestQueryArguments: what a query names reaches Consul with each kind of request,
+// also what only Consul Enterprise knows.
+func TestQueryArguments(t *testing.T) {
+	all := discovery.Query{
+		Service: "web", Datacenter: "dc2", Namespace: "shop", Partition: "edge", Peer: "east", Filter: `"v2" in Service.Tags`, Near: "_agent",
+		NodeMeta: discovery.Lines([]string{"rack=r1", "zone=z1"}),
+	}
+	node, prepared := all, all
+	node.Service, node.Node, node.NodeMeta = "", "n1", ""
+	prepared.Prepared, prepared.Poll = "geo-web", time.Second
+	for _, c := range []struct {
+		path string
+		q    discovery.Query
+		meta []string
+	}{
+		{"/v1/health/service/web", all, []string{"rack:r1", "zone:z1"}},
+		{"/v1/health/node/n1", node, nil},
+		{"/v1/query/geo-web/execute", prepared, []string{"rack:r1", "zone:z1"}},
+	} {
+		var asked *http.Request
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = r
+			w.Header().Set("X-Consul-Index", "5")
+			w.Header().Set("X-Consul-KnownLeader", "true")
+			http.Error(w, "no", http.StatusInternalServerError)
+		}))
+		client, err := NewClient(ClientConfig{Address: srv.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := NewSource(Config{Client: client}).read(t.Context(), c.q, (&api.QueryOptions{}).WithContext(t.Context())); err == nil {
+			t.Errorf("%s: status 500 is no error", c.path)
+		}
+		srv.Close()
+		if asked == nil || asked.URL.Path != c.path {
+			t.Fatalf("%s was not asked: %v", c.path, asked)
+		}
+		want := url.Values{
+			"dc": {"dc2"}, "ns": {"shop"}, "partition": {"edge"}, "peer": {"east"}, "filter": {`"v2" in Service.Tags`}, "near": {"_agent"},
+		}
+		if c.meta != nil {
+			want["node-meta"] = c.meta
+		}
+		got := asked.URL.Query()
+		slices.Sort(got["node-meta"])
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.path, diff)
+		}
 	}
 }
 

@@ -94,6 +94,16 @@ func (s *site) write(name, text string) {
 	}
 }
 
+// rewrite replaces a text in a file of the folder.
+func (s *site) rewrite(name, old, text string) {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil || !strings.Contains(string(b), old) {
+		s.t.Fatalf("%s: no %q in it (%v)", name, old, err)
+	}
+	s.write(name, strings.ReplaceAll(string(b), old, text))
+}
+
 func (s *site) start() {
 	s.t.Helper()
 	s.run()
