@@ -142,6 +142,9 @@ file_catalog {`, socket, tokenFile), 1))
 		t.Errorf("web-vip is %s after the token was replaced", got)
 	}
 
+	s.table("10.0.0.1:0 10.0.0.2:1 10.0.0.11:1 10.0.0.21:1 10.0.0.31:1")
+	s.kernel.Ops()
+
 	// A token that may nothing: what is known stands, and says so.
 	if _, err := acl.TokenDelete(second.AccessorID, nil); err != nil {
 		t.Fatal(err)
@@ -151,9 +154,16 @@ file_catalog {`, socket, tokenFile), 1))
 		snap := s.snapshot()
 		return strings.Contains(snap.Sources[0].Error, "403") && snap.Registration.Error != ""
 	})
-	s.table("10.0.0.1:0 10.0.0.2:1 10.0.0.11:1 10.0.0.21:1 10.0.0.31:1")
+	if ops := s.kernel.Ops(); len(ops) > 0 {
+		t.Errorf("%d operations without a token: %v", len(ops), ops)
+	}
 	issue()
 	s.table("10.0.0.1:0 10.0.0.2:1 10.0.0.3:1 10.0.0.11:1 10.0.0.21:1 10.0.0.31:1")
+	for _, op := range s.kernel.Ops() {
+		if op.Dest.Addr.Addr().String() != "10.0.0.3" {
+			t.Errorf("with the new token, on the way: %s", op)
+		}
+	}
 	s.until("registered again", func() bool { return health("web-vip") == "passing" && health("edgekeeper") != "critical" })
 	s.stop()
 	s.until("deregistered", func() bool {

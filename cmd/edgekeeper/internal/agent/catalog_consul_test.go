@@ -101,5 +101,10 @@ virtual_server "web" {
 			}
 		}
 	}
+	// Node maintenance takes all of them, and is an order: nobody is held.
+	must(agent.EnableNodeMaintenance("kernel"))
+	s.eventually("the node is in maintenance", func() bool { return s.held() == "" && s.snapshot().Pools[0].Held == "" })
+	must(agent.DisableNodeMaintenance())
+	s.eventually("the node is back", func() bool { return s.held() == others })
 	s.stop()
 }
