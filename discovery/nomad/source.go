@@ -55,6 +55,7 @@ type part struct {
 	list  []*api.ServiceRegistration
 	had   bool
 	index uint64
+	anew  bool // the index fell, and nobody was told
 	err   string
 	said  *discovery.Answer
 }
@@ -150,6 +151,7 @@ func (s *Source) follow(ctx context.Context, wg *sync.WaitGroup, want map[discov
 				if err != nil {
 					p.err = errText(err)
 				} else {
+					p.anew = p.anew || p.had && index < p.index
 					p.list, p.had, p.index, p.err = list, true, index, ""
 				}
 				s.settle(q, p)
@@ -222,6 +224,9 @@ func (s *Source) settle(q discovery.Query, p *part) {
 		}
 		slices.SortFunc(a.Instances, func(x, y discovery.Instance) int { return strings.Compare(x.ID, y.ID) })
 		slices.Sort(a.Warnings)
+	}
+	if a.Err == "" {
+		a.Anew, p.anew = p.anew, false
 	}
 	if l := p.said; l != nil && l.Err == a.Err && reflect.DeepEqual(l.Instances, a.Instances) && slices.Equal(l.Warnings, a.Warnings) {
 		return

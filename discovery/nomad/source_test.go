@@ -196,9 +196,13 @@ func TestSource(t *testing.T) {
 
 	// The data began anew: lower indexes are followed.
 	s.put("/v1/service/web", 3, []*api.ServiceRegistration{registration(1)})
-	next(one)
+	if !next(one).Anew {
+		t.Error("nothing says that the data began anew")
+	}
 	s.put("/v1/service/web", 4, []*api.ServiceRegistration{registration(1), {ID: "odd", ServiceName: "web", AllocID: "x", Address: "web.example", Port: 80}})
-	next(one + `; service "web" of allocation x: address "web.example" is not an IP address`)
+	if next(one + `; service "web" of allocation x: address "web.example" is not an IP address`).Anew {
+		t.Error("the data began anew once more")
+	}
 	before = s.count()
 	time.Sleep(time.Second)
 	if n := s.count() - before; n > 2 {

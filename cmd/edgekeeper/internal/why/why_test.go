@@ -52,6 +52,13 @@ func director() control.Snapshot {
 					Addr: netip.MustParseAddrPort("61.139.2.5:80"), Source: "static", State: discovery.Serving, Weight: 1, Configured: 1, WeightFrom: "config", Reason: "no check is configured",
 				}, Kernel: &control.KernelDest{Weight: 1, Active: 3}},
 			},
+		}, {
+			Name: "api", Service: "tcp 61.139.2.1:8080",
+			Servers: []control.PoolServer{{ServerStatus: discovery.ServerStatus{
+				Addr: netip.MustParseAddrPort("61.139.2.6:8080"), ID: "api-1", Node: "n6", Service: "api", Source: "consul", State: discovery.Failed,
+				Reason: "http check: status 503", Configured: 1, WeightFrom: "catalog", Catalog: "passing",
+				Checks: []discovery.CheckStatus{{Type: "http", Target: "61.139.2.6:8080", Health: discovery.Down, Reason: "status 503"}},
+			}, Kernel: &control.KernelDest{}}},
 		}},
 		IPVS: control.IPVS{Draining: []control.Draining{{Service: "tcp 61.139.2.1:80", Server: "61.139.2.4:80", Since: ago(20 * time.Second), Until: now.Add(40 * time.Second)}}},
 	}
@@ -65,7 +72,7 @@ var events = []control.Event{
 }
 
 func TestExplanations(t *testing.T) {
-	for name, file := range map[string]string{"web-1": "server", "61.139.2.5": "static", "web": "pool", "VI_1": "instance", "VI_2": "backup", "edge": "group", "web/n1": "server"} {
+	for name, file := range map[string]string{"web-1": "server", "61.139.2.5": "static", "web": "pool", "VI_1": "instance", "VI_2": "backup", "edge": "group", "api-1": "failed", "web/n1": "server"} {
 		t.Run(name, func(t *testing.T) {
 			list, err := why.Explain(director(), events, name)
 			if err != nil {

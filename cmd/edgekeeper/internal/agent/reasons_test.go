@@ -1,0 +1,127 @@
+package agent_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/why"
+)
+
+// TestFailureReasons: why a check failed is told by status, by the events and by
+// why, down to the same words.
+func TestFailureReasons(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	t.Cleanup(web.Close)
+	secure := httptest.NewTLSServer(web.Config.Handler)
+	t.Cleanup(secure.Close)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	s := newSite(t)
+	var pool strings.Builder
+	failures := []struct{ address, kind, reason string }{
+		{"127.0.0.1:1", "tcp", "connection refused"},
+		{silent.Addr().String(), "http", "timeout after 300ms"},
+		{secure.Listener.Addr().String(), "https", "certificate signed by unknown authority"},
+		{web.Listener.Addr().String(), "http", "status 503"},
+	}
+	for _, f := range failures {
+		fmt.Fprintf(&pool, "real_server %q {\n  check %q {\n    interval = \"500ms\"\n    timeout  = \"300ms\"\n    retries  = 0\n  }\n}\n", f.address, f.kind)
+	}
+	s.config("release", pool.String())
+	s.start()
+	s.until("all of them have failed", func() bool {
+		failed := 0
+		for _, p := range s.snapshot().Pools {
+			for _, srv := range p.Servers {
+				if srv.State.String() == "failed" {
+					failed++
+				}
+			}
+		}
+		return failed == len(failures)
+	})
+	snap := s.snapshot()
+	events, err := s.client().Events(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range failures {
+		var status, told string
+		for _, srv := range snap.Pools[0].Servers {
+			if srv.Addr.String() == f.address {
+				status = srv.Checks[0].Reason
+			}
+		}
+		for _, e := range events {
+			if e.Kind == "check" && e.Object == f.address {
+				told = e.Text
+			}
+		}
+		list, err := why.Explain(snap, events, f.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := why.Write(&text, list); err != nil {
+			t.Fatal(err)
+		}
+		for where, got := range map[string]string{"status": status, "the event": told, "why": text.String()} {
+			if !strings.Contains(got, f.reason) {
+				t.Errorf("%s check of %s: %s says %q, want %q in it", f.kind, f.address, where, got, f.reason)
+			}
+		}
+	}
+	s.stop()
+}
+
+// TestChangedCheckKeepsTheState: a check whose definition changes begins anew, and
+// until it has answered its real server is what it was: one that was down does not
+// serve, and one that served does.
+func TestChangedCheckKeepsTheState(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s := newSite(t)
+	config := func(interval string) {
+		s.config("release", fmt.Sprintf(`
+		real_server %q {}
+		real_server "127.0.0.1:1" {}
+		check "tcp" {
+		  interval = %q
+		  timeout  = "400ms"
+		  retries  = 0
+		}`, l.Addr(), interval))
+	}
+	health := func() (out string) {
+		for _, srv := range s.snapshot().Pools[0].Servers {
+			out += srv.Checks[0].Health.String() + " "
+		}
+		return out
+	}
+	config("500ms")
+	s.start()
+	s.table("127.0.0.1:0 127.0.0.1:1")
+	s.until("both checks have answered", func() bool { return health() == "down up " })
+	s.kernel.Ops()
+	for _, interval := range []string{"600ms", "700ms", "800ms"} {
+		config(interval)
+		loaded := s.snapshot().Config.LoadedAt
+		s.hup <- syscall.SIGHUP
+		s.until("it is taken, and both checks have answered anew", func() bool { return s.snapshot().Config.LoadedAt.After(loaded) && health() == "down up " })
+	}
+	if ops := s.kernel.Ops(); len(ops) > 0 {
+		t.Errorf("%d operations: %v", len(ops), ops)
+	}
+	s.stop()
+}
