@@ -6,9 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/why"
 )
@@ -87,38 +90,66 @@ func TestFailureReasons(t *testing.T) {
 // until it has answered its real server is what it was: one that was down does not
 // serve, and one that served does.
 func TestChangedCheckKeepsTheState(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		time.Sleep(100 * time.Millisecond) // a decision is made before it has answered
+	}))
+	t.Cleanup(up.Close)
+	down, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	var attempts atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := down.Accept()
+			if err != nil {
+				return
+			}
+			attempts.Add(1)
+			defer conn.Close() // at the end
+		}
+	}()
+	t.Cleanup(func() {
+		_ = down.Close()
+		<-done
+	})
 	s := newSite(t)
 	config := func(interval string) {
 		s.config("release", fmt.Sprintf(`
 		real_server %q {}
-		real_server "127.0.0.1:1" {}
-		check "tcp" {
-		  interval = %q
-		  timeout  = "400ms"
-		  retries  = 0
-		}`, l.Addr(), interval))
-	}
-	health := func() (out string) {
-		for _, srv := range s.snapshot().Pools[0].Servers {
-			out += srv.Checks[0].Health.String() + " "
+		real_server %q {
+		  weight = 7
 		}
-		return out
+		check "http" {
+		  interval = %q
+		  timeout  = "500ms"
+		  retries  = 0
+		}`, up.Listener.Addr(), down.Addr(), interval))
 	}
-	config("500ms")
+	health := func() string {
+		var out []string
+		for _, p := range s.snapshot().Pools {
+			for _, srv := range p.Servers {
+				out = append(out, fmt.Sprintf("%d %s", srv.Configured, srv.Checks[0].Health))
+			}
+		}
+		slices.Sort(out)
+		return strings.Join(out, ", ")
+	}
+	config("600ms")
 	s.start()
-	s.table("127.0.0.1:0 127.0.0.1:1")
-	s.until("both checks have answered", func() bool { return health() == "down up " })
+	s.until("both checks have answered", func() bool { return health() == "1 up, 7 down" })
 	s.kernel.Ops()
-	for _, interval := range []string{"600ms", "700ms", "800ms"} {
+	for _, interval := range []string{"700ms", "800ms"} {
 		config(interval)
 		loaded := s.snapshot().Config.LoadedAt
 		s.hup <- syscall.SIGHUP
-		s.until("it is taken, and both checks have answered anew", func() bool { return s.snapshot().Config.LoadedAt.After(loaded) && health() == "down up " })
+		s.until("the change is taken", func() bool { return s.snapshot().Config.LoadedAt.After(loaded) })
+		before := attempts.Load()
+		s.until("they are made anew", func() bool { return attempts.Load() > before })
+		s.until("they have answered anew", func() bool { return health() == "1 up, 7 down" })
 	}
 	if ops := s.kernel.Ops(); len(ops) > 0 {
 		t.Errorf("%d operations: %v", len(ops), ops)
