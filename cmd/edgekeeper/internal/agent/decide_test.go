@@ -21,7 +21,7 @@ var testCheck = discovery.CheckSpec{Type: discovery.TCP, Interval: time.Second, 
 // decider is the part of an agent that makes decisions.
 func decider(pools int, queries []discovery.Query) *agent {
 	a := &agent{
-		cfg: &config.Config{}, stepped: time.NewTimer(time.Hour),
+		cfg: &config.Config{}, stepped: time.NewTimer(time.Hour), saving: time.NewTimer(time.Hour),
 		known: map[discovery.Query]discovery.Known{}, verdicts: map[discovery.Check]*discovery.Verdict{}, memory: map[string]discovery.Memory{},
 		due: due{all: true},
 	}

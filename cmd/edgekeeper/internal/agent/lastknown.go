@@ -19,6 +19,10 @@ const lastKnownGoodFile = "last-known-good.json"
 // confirmEvery is how often it is written down that what is known is still so.
 const confirmEvery = time.Minute
 
+// saveShare is the share of time that writing what is known may take: one part in
+// so many. A large catalog that changes all the time is not written at each change.
+const saveShare = 20
+
 // lastKnownGood is what the catalogs and the KV said last.
 type lastKnownGood struct {
 	Version int           `json:"version"`
@@ -136,11 +140,16 @@ func (a *agent) tooOld(source discovery.Source, confirmed time.Time) string {
 	return ""
 }
 
-// remember writes what is known, when it differs from what was written. What
-// has not spoken in this run keeps the record of an earlier one.
+// remember writes what is known, when it differs from what was written, or has it
+// written a little later, when writing it takes long. What has not spoken in this
+// run keeps the record of an earlier one.
 func (a *agent) remember() {
 	now := time.Now()
 	if !a.learned && now.Sub(a.store.savedAt) < confirmEvery {
+		return
+	}
+	if pause := saveShare*a.store.saveTook - now.Sub(a.store.savedAt); pause > 0 {
+		a.saving.Reset(pause)
 		return
 	}
 	a.learned = false
@@ -177,7 +186,7 @@ func (a *agent) remember() {
 		a.learned = true
 		return
 	}
-	a.store.saved, a.store.savedAt = good, now
+	a.store.saved, a.store.savedAt, a.store.saveTook = good, now, time.Since(now)
 }
 
 // says reports whether the same is known, whenever it was confirmed.

@@ -77,6 +77,7 @@ type agent struct {
 	dirtySince  time.Time // zero: clean
 	settled     *time.Timer
 	stepped     *time.Timer // when time alone changes a pool
+	saving      *time.Timer // when what is known is to be written
 	failure     error
 }
 
@@ -97,9 +98,11 @@ func newAgent(opts Options, st *store) *agent {
 		memory:     map[string]discovery.Memory{},
 		settled:    time.NewTimer(time.Hour),
 		stepped:    time.NewTimer(time.Hour),
+		saving:     time.NewTimer(time.Hour),
 	}
 	a.settled.Stop()
 	a.stepped.Stop()
+	a.saving.Stop()
 	a.due.all = true
 	a.kernel = &dataplane{store: st, event: a.event, sync: newSyncFollower(a.event)}
 	a.routers, a.standing = &routers{agent: a}, newStanding()
@@ -163,9 +166,15 @@ func (a *agent) loop(ctx context.Context) error {
 			a.decide()
 		case <-a.stepped.C:
 			a.decide()
+		case <-a.saving.C:
+			a.remember()
 		case <-a.standing.wake:
 			a.tookRole()
 		case <-ctx.Done():
+			if a.decided && a.learned {
+				a.store.saveTook = 0 // there is no later
+				a.remember()
+			}
 			return nil
 		}
 	}
@@ -189,8 +198,8 @@ func (a *agent) settle() {
 		a.dirtySince = now
 	}
 	wait := min(settleMin, settleMax-now.Sub(a.dirtySince))
-	if missing := a.silent(); len(missing) > 0 && now.Sub(a.begun) < grace {
-		wait = grace - now.Sub(a.begun)
+	if left := grace - now.Sub(a.begun); left > 0 && len(a.silent()) > 0 {
+		wait = left
 	}
 	a.settled.Reset(max(wait, 0))
 }

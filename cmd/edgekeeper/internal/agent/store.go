@@ -25,13 +25,14 @@ type kernelRecord struct {
 
 // store is the state folder of a running director.
 type store struct {
-	folder  string
-	record  kernelRecord
-	owned   map[lvs.Key]bool // record.Services
-	recall  *lastKnownGood   // what an earlier run knew
-	saved   lastKnownGood    // as written
-	savedAt time.Time
-	refused string // why recall is empty although there is a file
+	folder   string
+	record   kernelRecord
+	owned    map[lvs.Key]bool // record.Services
+	recall   *lastKnownGood   // what an earlier run knew
+	saved    lastKnownGood    // as written
+	savedAt  time.Time
+	saveTook time.Duration // to write it
+	refused  string        // why recall is empty although there is a file
 }
 
 // openStore reads what an earlier run has left.

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgekeeper/edgekeeper/discovery"
+)
+
+// TestWhatTakesLongIsWrittenLater: but it is written.
+func TestWhatTakesLongIsWrittenLater(t *testing.T) {
+	q := discovery.Query{Service: "web"}
+	a := decider(1, []discovery.Query{q})
+	a.store = &store{folder: t.TempDir(), recall: &lastKnownGood{}}
+	a.source.queries = []discovery.Query{q}
+	learn := func(n int) {
+		a.known[q] = discovery.Known{Instances: instances(n, func(int) discovery.State { return discovery.Passing })}
+		a.learned = true
+		a.remember()
+	}
+	written := func() int {
+		good, refused := readLastKnownGood(a.store.folder)
+		if refused != "" {
+			t.Fatal(refused)
+		}
+		answer, _ := good.answer(q)
+		return len(answer.Instances)
+	}
+	learn(1)
+	if n := written(); n != 1 {
+		t.Fatalf("%d instances written, want 1", n)
+	}
+	if a.store.saveTook <= 0 {
+		t.Error("it took no time")
+	}
+	a.store.saveTook = time.Minute
+	learn(2)
+	if n := written(); n != 1 || !a.learned {
+		t.Errorf("%d instances written within the pause, nothing left to do: %t", n, !a.learned)
+	}
+	a.store.savedAt, a.store.saveTook = time.Now(), 10*time.Millisecond
+	learn(3)
+	for late := time.After(10 * time.Second); a.learned; {
+		select {
+		case <-a.saving.C:
+			a.remember()
+		case <-late:
+			t.Fatal("no time to write was set")
+		}
+	}
+	if n := written(); n != 3 {
+		t.Errorf("%d instances written after the pause, want 3", n)
+	}
+}
