@@ -104,6 +104,7 @@ func loadKeepalived(t *scenario.T, s *scenario.Site, sh shape) contender {
 		return b.String()
 	}
 	file := t.File("load.conf", conf(1))
+	ready := map[int]string{2: conf(2), 3: conf(3)} // making it is no part of a change
 	var p *site.Proc
 	return contender{
 		name: "keepalived", host: h.Name, daemon: true,
@@ -115,7 +116,7 @@ func loadKeepalived(t *scenario.T, s *scenario.Site, sh shape) contender {
 			return p
 		},
 		change: func(weight int) {
-			t.File("load.conf", conf(weight))
+			t.File("load.conf", ready[weight])
 			t.OK(p.Signal(syscall.SIGHUP))
 		},
 		same: func() { t.OK(p.Signal(syscall.SIGHUP)) },
@@ -132,25 +133,29 @@ func destinations(t *scenario.T, h *site.Host) int {
 	return max(bytes.Count(b, []byte("\n  ->"))-1, 0) // one is the heading
 }
 
-// probeWeight reads the weight of one real server, without reading the table.
-func probeWeight(t *scenario.T, h *site.Host) (weight int) {
-	t.OK(h.Do(func() error {
-		c, err := ipvs.New()
-		if err != nil {
-			return err
-		}
-		if closer, ok := c.(interface{ Close() error }); ok {
-			defer closer.Close()
-		}
-		list, err := c.Destinations(ipvs.Service{Address: probeVIP.Addr(), Port: probeVIP.Port(), Protocol: ipvs.TCP, Family: ipvs.INET})
-		for _, d := range list {
-			if d.Address == probeReal.Addr() {
-				weight = int(d.Weight)
-			}
-		}
+// probeWeight reads the weight of one real server, without reading the table, on
+// a socket that stays open.
+func probeWeight(t *scenario.T, h *site.Host) (weight func() int, done func()) {
+	var c ipvs.Client
+	t.OK(h.Do(func() (err error) {
+		c, err = ipvs.New() // it stays in the network of the host
 		return err
 	}))
-	return weight
+	weight = func() int {
+		list, err := c.Destinations(ipvs.Service{Address: probeVIP.Addr(), Port: probeVIP.Port(), Protocol: ipvs.TCP, Family: ipvs.INET})
+		t.OK(err)
+		for _, d := range list {
+			if d.Address == probeReal.Addr() {
+				return int(d.Weight)
+			}
+		}
+		return 0
+	}
+	return weight, func() {
+		if closer, ok := c.(interface{ Close() error }); ok {
+			closer.Close()
+		}
+	}
 }
 
 // quiet waits until a process has had no more than a twentieth of a processor for
