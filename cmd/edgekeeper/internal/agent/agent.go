@@ -54,8 +54,8 @@ type Options struct {
 	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,
 	// whatever the configuration says.
 	Guardian func() *exec.Cmd
-	// Started is called, in a goroutine of its own, some seconds after the first
-	// table was handed to the kernel, once. Nil calls nobody.
+	// Started is called, in a goroutine of its own, some seconds after the kernel
+	// has taken the first table, or after a minute, once. Nil calls nobody.
 	Started func()
 	// Log receives one Info line per event. Nil discards.
 	Log *slog.Logger
@@ -65,6 +65,9 @@ type Options struct {
 
 // grace is how long the first table waits for sources that have not spoken.
 const grace = 3 * time.Second
+
+// startTime is how long a start takes at most.
+const startTime = time.Minute
 
 // stopTime bounds what is undone after the addresses are gone.
 const stopTime = 2 * time.Second
