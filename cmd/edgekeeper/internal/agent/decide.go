@@ -46,16 +46,16 @@ func (a *agent) merge() (out []made) {
 		a.arrange()
 	}
 	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
-	var next time.Time
-	for i := range a.cfg.VirtualServers {
+	for _, i := range a.due.take(a.decisions, view.Now) {
 		spec, d := &a.cfg.VirtualServers[i], &a.decisions[i]
-		if a.due.take(spec.Name, d, view.Now) {
-			out = append(out, made{i, *d})
-			*d = discovery.Merge(*spec, view, a.memory[spec.Name])
-			a.memory[spec.Name] = d.Memory
-		}
-		if !d.Next.IsZero() && (next.IsZero() || d.Next.Before(next)) {
-			next = d.Next
+		out = append(out, made{i, *d})
+		*d = discovery.Merge(*spec, view, a.memory[spec.Name])
+		a.memory[spec.Name] = d.Memory
+	}
+	var next time.Time
+	for i := range a.decisions {
+		if t := a.decisions[i].Next; !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
 		}
 	}
 	a.stepped.Stop()
@@ -78,6 +78,7 @@ func (a *agent) arrange() {
 		a.decisions[i], memory[spec.Name] = old[spec.Name], a.memory[spec.Name]
 	}
 	a.memory = memory
+	a.due.arrange(a.cfg.VirtualServers)
 }
 
 // setChecks has those checks made that the decisions ask for, when they ask for

@@ -14,6 +14,7 @@ import (
 type due struct {
 	all    bool
 	names  map[string]bool          // of the virtual servers
+	places map[string]int           // of all virtual servers, in the configuration
 	checks map[discovery.Check]bool // with new verdicts; who has them is due
 }
 
@@ -62,10 +63,29 @@ func (d *due) review(decisions []discovery.Decision) {
 	}
 }
 
-// take reports whether a virtual server is to be decided now, of which was is the
-// decision so far.
-func (d *due) take(name string, was *discovery.Decision, now time.Time) bool {
-	return d.all || d.names[name] || !was.Next.IsZero() && !was.Next.After(now) || d.judges(was.Checks)
+// arrange is called when the configuration has other virtual servers.
+func (d *due) arrange(specs []discovery.Spec) {
+	d.places = make(map[string]int, len(specs))
+	for i := range specs {
+		d.places[specs[i].Name] = i
+	}
+}
+
+// take lists the places of the virtual servers that are to be decided now.
+func (d *due) take(decisions []discovery.Decision, now time.Time) (out []int) {
+	marked := make([]bool, len(decisions))
+	for name := range d.names {
+		if i, ok := d.places[name]; ok {
+			marked[i] = true
+		}
+	}
+	for i := range decisions {
+		was := &decisions[i]
+		if d.all || marked[i] || !was.Next.IsZero() && !was.Next.After(now) || len(d.checks) > 0 && d.judges(was.Checks) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // judges reports whether one of these checks has a new verdict. An index of who
