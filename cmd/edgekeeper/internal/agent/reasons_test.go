@@ -30,14 +30,14 @@ func TestFailureReasons(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	s := newSite(t)
 	var pool strings.Builder
-	failures := []struct{ address, kind, reason string }{
-		{"127.0.0.1:1", "tcp", "connection refused"},
-		{silent.Addr().String(), "http", "timeout after 300ms"},
-		{secure.Listener.Addr().String(), "https", "certificate signed by unknown authority"},
-		{web.Listener.Addr().String(), "http", "status 503"},
+	failures := []struct{ address, kind, timeout, reason string }{
+		{"127.0.0.1:1", "tcp", "20s", "connection refused"},
+		{silent.Addr().String(), "http", "300ms", "timeout after 300ms"},
+		{secure.Listener.Addr().String(), "https", "20s", "certificate signed by unknown authority"},
+		{web.Listener.Addr().String(), "http", "20s", "status 503"},
 	}
 	for _, f := range failures {
-		fmt.Fprintf(&pool, "real_server %q {\n  check %q {\n    interval = \"500ms\"\n    timeout  = \"300ms\"\n    retries  = 0\n  }\n}\n", f.address, f.kind)
+		fmt.Fprintf(&pool, "real_server %q {\n  check %q {\n    interval = \"20s\"\n    timeout  = %q\n    retries  = 0\n  }\n}\n", f.address, f.kind, f.timeout)
 	}
 	s.config("release", pool.String())
 	s.start()
