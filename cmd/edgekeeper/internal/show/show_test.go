@@ -101,7 +101,7 @@ func troubled() control.Snapshot {
 			{Name: `exec "firewall"`, Delivered: 12},
 			{Name: `webhook "chat"`, Delivered: 3, Failed: 2, Queued: 1, Failing: true, LastError: "post event: 503 Service Unavailable\nlater", ErrorAt: new(now.Add(-4 * time.Second))},
 		},
-		KV: control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
+		KV: control.KVStatus{Where: "consul edgekeeper/", Keys: 1, Kept: []string{"drain/node/n7", "weight/web/web-2"}, Rejected: []string{`weight/web/web-1 = "banana" refused: …`}},
 	}
 }
 
