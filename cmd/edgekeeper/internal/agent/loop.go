@@ -202,12 +202,17 @@ func (a *agent) touch() {
 }
 
 // settle has what is due decided when a burst of changes is over.
-func (a *agent) settle() {
+func (a *agent) settle() { a.settleFor(settleMin) }
+
+// settleFor has what is due decided after so long without another change.
+func (a *agent) settleFor(quiet time.Duration) {
 	now := time.Now()
 	if a.dirtySince.IsZero() {
 		a.dirtySince = now
+	} else {
+		quiet = settleMin // it is amid a burst
 	}
-	wait := min(settleMin, settleMax-now.Sub(a.dirtySince))
+	wait := min(quiet, settleMax-now.Sub(a.dirtySince))
 	if left := grace - now.Sub(a.begun); left > 0 && len(a.silent()) > 0 {
 		wait = left
 	}

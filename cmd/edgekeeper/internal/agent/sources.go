@@ -246,7 +246,7 @@ func (a *agent) settings(ctx context.Context, kv discovery.KVAnswer) {
 	a.retain(kv)
 	a.learned = true
 	a.override()
-	a.settle()
+	a.settleFor(0) // settings come all at once, and one that was ordered is waited for
 }
 
 // override reads the settings and passes on what is not the pools' business.
