@@ -52,6 +52,7 @@ func directorCommand() *cli.Command {
 			return agent.Run(c.Context, agent.Options{
 				Path: path, Config: cfg, Reload: hup, Started: started,
 				Load: func() (*config.Config, error) {
+					defer process.Start()() // reading a configuration is the most of a start
 					cfg, differences, err := load(path, id)
 					tellDifferences(log, differences)
 					return cfg, err

@@ -18,7 +18,7 @@ const (
 // Start has memory be used freely until the returned function is called, once or
 // more often, at the end of the start: that gives back to the kernel what is not
 // needed any more, and from then on memory is used sparingly. Whoever sets GOGC
-// has it as they set it.
+// has it as they set it. Reading the configuration again is as a start.
 func Start() (started func()) {
 	runtime.MemProfileRate = 0 // nobody can ask for the profile
 	own := os.Getenv("GOGC") == ""
