@@ -10,6 +10,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/discovery/check"
 	"github.com/edgekeeper/edgekeeper/lvs"
+	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
 // decide merges what is due and makes the desired table of it and of what was
@@ -108,15 +109,24 @@ func sameKeys[K comparable, V any](a, b map[K]V) bool {
 	return maps.EqualFunc(a, b, func(V, V) bool { return true })
 }
 
+// told is what the last whole table was made of, beside decisions.
+type told struct {
+	roles  map[string]vrrp.State
+	wanted int // virtual servers
+}
+
 // setTable hands the desired table to the reconciler, or what is new of it.
 func (a *agent) setTable(made []made) {
+	roles := a.standing.all()
+	wanted := func(s *discovery.Spec) bool { return posture(roles[s.Instance], s.ActiveOn) }
 	// All of it, where it may have other virtual servers than before, and as long
 	// as more is recorded as ours than is wanted.
-	if !a.due.all && !a.followsRole() && len(a.store.owned) == len(a.decisions) {
+	if !a.due.all && maps.Equal(roles, a.told.roles) && len(a.store.owned) == a.told.wanted {
 		change := make(map[lvs.Key]lvs.Want, len(made))
 		for _, m := range made {
-			d := &a.decisions[m.at]
-			change[d.Spec.Service.Key] = d.Want
+			if d := &a.decisions[m.at]; wanted(&d.Spec) {
+				change[d.Spec.Service.Key] = d.Want
+			}
 		}
 		if len(change) > 0 && a.kernel.reconciler != nil {
 			a.kernel.reconciler.Change(change)
@@ -127,7 +137,7 @@ func (a *agent) setTable(made []made) {
 	var master []lvs.Key
 	for i := range a.decisions {
 		d := &a.decisions[i]
-		if a.standby(&d.Spec) != "" {
+		if !wanted(&d.Spec) {
 			continue
 		}
 		want.Pools[d.Spec.Service.Key] = d.Want
@@ -136,6 +146,7 @@ func (a *agent) setTable(made []made) {
 			master = append(master, d.Spec.Service.Key)
 		}
 	}
+	a.told = told{roles, len(want.Pools)}
 	if err := a.store.own(keysOf(want), a.kernel.remaining(), master); err != nil {
 		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
 	}

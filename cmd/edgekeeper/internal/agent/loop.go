@@ -72,6 +72,7 @@ type agent struct {
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
 	due         due
+	told        told                // to the reconciler
 	trackers    map[string]*tracker // by name
 	targets     []target
 	dirtySince  time.Time // zero: clean

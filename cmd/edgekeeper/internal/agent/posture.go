@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -47,6 +48,13 @@ func (r *standing) set(instance string, state vrrp.State) {
 	}
 }
 
+// all tells what they all are.
+func (r *standing) all() map[string]vrrp.State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.now)
+}
+
 func (r *standing) of(instance string) vrrp.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,12 +72,7 @@ func (a *agent) standby(spec *discovery.Spec) string {
 
 // followsRole reports whether a virtual server comes and goes with a role.
 func (a *agent) followsRole() bool {
-	for i := range a.cfg.VirtualServers {
-		if a.cfg.VirtualServers[i].ActiveOn != discovery.Always {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.cfg.VirtualServers, func(s discovery.Spec) bool { return s.ActiveOn != discovery.Always })
 }
 
 // tookRole acts on a change of role at once: a new master has its addresses
