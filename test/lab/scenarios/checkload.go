@@ -66,8 +66,8 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 		busy, made = processorTime(t, tree)-busy, seen.n.Load()-made
 		c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), float64(rollup(t, tree, "Pss")) / 1024}
 		costs[name] = c
-		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS)",
-			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory)
+		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS; %.1f of it the process's own)",
+			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory, float64(rollup(t, tree, "Anonymous"))/1024)
 		t.OK(p.Stop(time.Minute))
 		_, err = s.Run(d1, "ipvsadm", "-C")
 		t.OK(err)
