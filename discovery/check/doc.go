@@ -14,7 +14,7 @@
 //
 // A new check is attempted at once, as far as MaxInFlight allows; after that
 // first attempt, checks are spread over their interval by a hash of what they
-// are, over 256 moments in it (four a second at least), so that this process is
+// are, over 32 to 256 moments in it (four a second at least), so that this process is
 // not woken for each. While a verdict stands, attempts start every Interval. After
 // a failure that is forgiven the next attempt starts RetryDelay after its end.
 // When the process has been stopped for longer than an interval, overdue checks

@@ -276,12 +276,14 @@ func (r *runner) finish(res result) {
 	heap.Push(&r.heap, e)
 }
 
-// together moves a time on to the next that checks of the same interval share,
-// 256 within it (four a second at least): to be woken is most of what a check
-// costs. Those who share one go on to do so, as each attempt is an interval after
-// the one before was due.
+// together moves a time on to the next that checks of the same interval share:
+// to be woken is most of what a check costs. There are 256 of them within the
+// interval, fewer where that would leave each less than sixteen checks, but no two
+// are more than a quarter of a second apart. Those who share one go on to do so, as
+// each attempt is an interval after the one before was due.
 func (r *runner) together(t time.Time, interval time.Duration) time.Time {
-	step := min(interval/256, 250*time.Millisecond)
+	moments := min(max(len(r.entries)/16, 32), 256)
+	step := min(interval/time.Duration(moments), 250*time.Millisecond)
 	if step <= 0 {
 		return t
 	}

@@ -497,26 +497,28 @@ func TestNoBusyLoop(t *testing.T) {
 }
 
 // TestTogether: checks of one interval share moments to start at, and keep them.
-// The process is woken 256 times in an interval at most, however many they are.
+// The process is woken for sixteen at a time where they are few, and 256 times in
+// an interval at most, however many they are.
 func TestTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const n = 3000
-		w := newWorld(t, 0)
-		defer w.stopped()
-		w.Set(pendings(n))
-		w.after(10 * spec.Interval)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		moments, starts := map[time.Duration]bool{}, 0
-		for _, times := range w.starts {
-			for _, at := range times {
-				if at >= 9*spec.Interval {
-					moments[at], starts = true, starts+1
+	for _, c := range []struct{ checks, most int }{{160, 32}, {1000, 62}, {3000, 187}, {8000, 256}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 0)
+			defer w.stopped()
+			w.Set(pendings(c.checks))
+			w.after(10 * spec.Interval)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			moments, starts := map[time.Duration]bool{}, 0
+			for _, times := range w.starts {
+				for _, at := range times {
+					if at >= 9*spec.Interval {
+						moments[at], starts = true, starts+1
+					}
 				}
 			}
-		}
-		if starts < n || len(moments) > 257 {
-			t.Errorf("%d attempts in an interval at %d moments", starts, len(moments))
-		}
-	})
+			if starts < c.checks || len(moments) > c.most+1 || len(moments) < c.most/2 {
+				t.Errorf("%d attempts of %d checks in an interval at %d moments, want %d at the most", starts, c.checks, len(moments), c.most)
+			}
+		})
+	}
 }
