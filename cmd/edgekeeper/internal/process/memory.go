@@ -29,6 +29,7 @@ func Start() (started func()) {
 		if own {
 			debug.SetGCPercent(runPercent)
 		}
+		plainPages()
 		debug.FreeOSMemory()
 		leaveProgram()
 	})
