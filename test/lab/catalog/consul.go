@@ -21,6 +21,10 @@ import (
 	"github.com/edgekeeper/edgekeeper/test/lab/site"
 )
 
+// frugal is the environment of agents of which an emulated processor has to carry
+// a dozen: none shall wake the second one for its own goroutines.
+func frugal() []string { return []string{"GOMAXPROCS=1", "GOGC=200"} }
+
 // Consul is a Consul server on the management host, of one node, that keeps
 // its data over a restart.
 type Consul struct {
@@ -83,7 +87,7 @@ func (c *Consul) Address() string { return c.address }
 // Start starts the server and waits until it has elected itself.
 func (c *Consul) Start(ctx context.Context) error {
 	p, err := c.site.Start(c.host, site.Command{Name: "consul",
-		Args: []string{c.Binary, "agent", "-config-file", filepath.Join(c.Dir, "consul.hcl")}})
+		Args: []string{c.Binary, "agent", "-config-file", filepath.Join(c.Dir, "consul.hcl")}, Env: frugal()})
 	if err != nil {
 		return err
 	}
@@ -149,7 +153,7 @@ func (c *Consul) RestartAgents(ctx context.Context) error {
 		if a.proc != nil && a.proc.Running() {
 			continue
 		}
-		p, err := c.site.Start(a.host, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", a.file}})
+		p, err := c.site.Start(a.host, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", a.file}, Env: frugal()})
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ server {
 `
 
 // cpu_total_compute: an emulated processor has no clock rate to fingerprint.
+// collection_interval: each client counts the processes of each task that often.
 const nomadClient = `
 name                 = %[1]q
 data_dir             = %[2]q
@@ -73,6 +74,9 @@ client {
 }
 plugin "raw_exec" {
   config { enabled = true }
+}
+telemetry {
+  collection_interval = "1m"
 }
 `
 
@@ -187,7 +191,7 @@ func (n *Nomad) agent(h *site.Host, config string) error {
 
 func (n *Nomad) start(a *nomadAgent) (err error) {
 	path := strings.Join(append(slices.Clone(n.path), os.Getenv("PATH")), ":")
-	a.Proc, err = n.site.Start(a.host, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", a.file}, Env: []string{"PATH=" + path}})
+	a.Proc, err = n.site.Start(a.host, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", a.file}, Env: append(frugal(), "PATH="+path)})
 	return err
 }
 

@@ -18,7 +18,7 @@ import (
 func init() {
 	scenario.Register(scenario.Scenario{
 		Name: "nomad-days", Doc: "the ten commands of docs/nomad.md bring up a serving site; then everything that is done to one, with traffic, and each request that is lost counted",
-		Needs: []scenario.Need{scenario.Edgekeeper, scenario.NextEdgekeeper, scenario.Nomad, scenario.Consul}, Limit: 14 * time.Minute, Extra: true, Run: nomadDays,
+		Needs: []scenario.Need{scenario.Edgekeeper, scenario.NextEdgekeeper, scenario.Nomad, scenario.Consul}, Limit: 25 * time.Minute, Extra: true, Run: nomadDays,
 	})
 }
 
