@@ -165,8 +165,7 @@ func upgrade(c *cluster) {
 // without both.
 func outages(c *cluster) {
 	length := c.t.DurationParameter("LAB_NOMAD_OUTAGE", 15*time.Second)
-	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
-	defer cancel()
+	patience := func() (context.Context, context.CancelFunc) { return context.WithTimeout(c.t.Context(), 3*time.Minute) }
 	first, _ := c.director("d1")
 	second, _ := c.director("d2")
 	before := len(c.Sampler.Changes())
@@ -174,6 +173,8 @@ func outages(c *cluster) {
 	steady := func() bool { return slices.Equal(c.enabled("d2"), webs) }
 	killNomad := func() { c.t.OK(c.nomad.Kill()) }
 	startNomad := func() {
+		ctx, cancel := patience()
+		defer cancel()
 		c.t.OK(c.nomad.Restart(ctx))
 		c.t.Within(2*time.Minute, "Nomad's clients have found their tasks again", func() bool {
 			out, err := c.RunEnv(c.Mgmt(), c.env, "/bin/sh", "-c", "edgekeeper jobs status")
@@ -181,7 +182,12 @@ func outages(c *cluster) {
 		})
 	}
 	killConsul := func() { c.t.OK(c.consul.KillAgents()); c.t.OK(c.consul.Kill()) }
-	startConsuls := func() { startConsul(c.t, c.consul); c.t.OK(c.consul.RestartAgents(ctx)) }
+	startConsuls := func() {
+		ctx, cancel := patience()
+		defer cancel()
+		startConsul(c.t, c.consul)
+		c.t.OK(c.consul.RestartAgents(ctx))
+	}
 	c.phase("Nomad is killed, and back", "", func() {
 		killNomad()
 		c.t.Holds(length, "both web servers at weight 1", steady)
