@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,28 +35,13 @@ func BenchmarkSettingChange(b *testing.B) {
 				}
 			}
 			client, key := s.client(), fmt.Sprintf("weight/v%d/10.0.0.1:%d", shape.services/2, 1000+shape.services/2)
-			var took []time.Duration
 			weight := 5
-			for b.Loop() {
-				time.Sleep(300 * time.Millisecond)
+			s.reactions(b, func() {
 				weight = 11 - weight
-				begin := time.Now()
 				if err := client.Put(context.Background(), key, fmt.Sprint(weight)); err != nil {
 					b.Fatal(err)
 				}
-				for len(s.kernel.Ops()) == 0 {
-					if time.Since(begin) > 10*time.Second {
-						b.Fatal("no operation in ten seconds")
-					}
-					time.Sleep(100 * time.Microsecond)
-				}
-				took = append(took, time.Since(begin))
-			}
-			slices.Sort(took)
-			ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-			b.ReportMetric(ms(took[len(took)/2]), "ms-median")
-			b.ReportMetric(ms(took[len(took)*99/100]), "ms-p99")
-			b.ReportMetric(0, "ns/op")
+			})
 			s.stop()
 		})
 	}

@@ -28,13 +28,24 @@ func plainPages() {
 }
 
 // memoryMaps lists the private mappings of no file that can be written to, but for
-// the stack, among those of a process (proc(5), /proc/pid/maps).
-func memoryMaps(maps io.Reader) (out []span) {
+// the stack.
+func memoryMaps(maps io.Reader) []span {
+	return mapsWith(maps, func(line, mode, inode string) bool {
+		return mode == "rw-p" && inode == "0" && !strings.HasSuffix(line, "[stack]")
+	})
+}
+
+// span is a range of addresses; to is the first one behind it.
+type span struct{ from, to uintptr }
+
+// mapsWith lists those mappings of a process (proc(5), /proc/pid/maps) that want
+// says yes to.
+func mapsWith(maps io.Reader, want func(line, mode, inode string) bool) (out []span) {
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		var m span
 		var mode, offset, device, inode string
 		n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s %s %s %s", &m.from, &m.to, &mode, &offset, &device, &inode)
-		if n == 6 && mode == "rw-p" && inode == "0" && !strings.HasSuffix(lines.Text(), "[stack]") {
+		if n == 6 && want(lines.Text(), mode, inode) {
 			out = append(out, m)
 		}
 	}

@@ -1,9 +1,7 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -31,19 +29,9 @@ func leaveProgram() {
 	}
 }
 
-// span is a range of addresses; to is the first one behind it.
-type span struct{ from, to uintptr }
-
-// programMaps lists the read-only mappings of a file among those of a process
-// (proc(5), /proc/pid/maps).
-func programMaps(maps io.Reader, path string) (out []span) {
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		var m span
-		var mode, offset, device, inode string
-		n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s %s %s %s", &m.from, &m.to, &mode, &offset, &device, &inode)
-		if n == 6 && strings.HasPrefix(mode, "r-") && strings.HasSuffix(lines.Text(), " "+path) {
-			out = append(out, m)
-		}
-	}
-	return out
+// programMaps lists the read-only mappings of a file.
+func programMaps(maps io.Reader, path string) []span {
+	return mapsWith(maps, func(line, mode, _ string) bool {
+		return strings.HasPrefix(mode, "r-") && strings.HasSuffix(line, " "+path)
+	})
 }
