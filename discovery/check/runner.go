@@ -28,8 +28,7 @@ type entry struct {
 	check   discovery.Check
 	probe   Probe
 	rise    Rise
-	verdict *discovery.Verdict // the last that was emitted, nil: none; shared with Verdicts, set under its lock
-	took    time.Duration      // the last attempt, likewise
+	verdict *discovery.Verdict // the last that was emitted; nil: none
 
 	due     time.Time
 	place   int32 // in the heap; -1: not there
@@ -318,11 +317,7 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	was.Took = v.Took
 	if e.verdict == nil || v != was {
 		r.say(e, v)
-		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e.took = res.took
 }
 
 // blocked says why an attempt could not be made. The verdict stands.
@@ -347,9 +342,7 @@ func (e *entry) said() discovery.Verdict {
 
 // say emits a verdict.
 func (r *runner) say(e *entry, v discovery.Verdict) {
-	r.mu.Lock()
-	e.verdict, e.took = &v, v.Took
-	r.mu.Unlock()
+	e.verdict = &v
 	r.emit(e.check, &v)
 }
 

@@ -88,22 +88,6 @@ func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 	}
 }
 
-// Verdicts gives a copy of what is known now, with the duration of the last
-// attempts, which are not emitted each time.
-func (s *Scheduler) Verdicts() map[discovery.Check]discovery.Verdict {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[discovery.Check]discovery.Verdict, len(s.entries))
-	for c, e := range s.entries {
-		if e.verdict != nil {
-			v := *e.verdict
-			v.Took = e.took
-			all[c] = v
-		}
-	}
-	return all
-}
-
 // Stats gives a copy of the counters.
 func (s *Scheduler) Stats() Stats {
 	s.mu.Lock()

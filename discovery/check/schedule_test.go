@@ -2,9 +2,7 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -13,136 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
-
-var spec = discovery.CheckSpec{
-	Type: discovery.TCP, Interval: 6 * time.Second, Timeout: 3 * time.Second, Retries: 3, RetryDelay: time.Second, Rise: 2,
-}
-
-func target(i int) discovery.Check {
-	return spec.For(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80))
-}
-
-// world is a scheduler in virtual time whose probes do what the test says.
-type world struct {
-	*Scheduler
-	mu      sync.Mutex
-	do      map[discovery.Check]Probe // nil: succeeds
-	starts  map[discovery.Check][]time.Duration
-	flying  int
-	most    int
-	said    []string
-	began   time.Time
-	stopped func()
-}
-
-func newWorld(t *testing.T, most int) *world {
-	w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), began: time.Now()}
-	w.Scheduler = NewScheduler(Config{MaxInFlight: most, New: w.probe})
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := w.Run(ctx, w.emit); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	w.stopped = func() {
-		before := time.Now()
-		cancel()
-		wg.Wait()
-		if d := time.Since(before); d != 0 {
-			t.Errorf("Run took %v to stop", d)
-		}
-	}
-	return w
-}
-
-func (w *world) probe(c discovery.Check) (Probe, error) {
-	if c.Spec().HTTP.Body == "(" {
-		return nil, errors.New("body pattern: missing )")
-	}
-	return func(ctx context.Context) (Note, error) {
-		w.mu.Lock()
-		w.starts[c] = append(w.starts[c], time.Since(w.began))
-		w.flying++
-		w.most = max(w.most, w.flying)
-		do := w.do[c]
-		w.mu.Unlock()
-		defer func() {
-			w.mu.Lock()
-			w.flying--
-			w.mu.Unlock()
-		}()
-		if do == nil {
-			return Note{}, nil
-		}
-		return do(ctx)
-	}, nil
-}
-
-func (w *world) emit(c discovery.Check, v *discovery.Verdict) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	text := fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason)
-	if v.Warning != "" {
-		text += "; " + v.Warning
-	}
-	if v.Blocked != "" {
-		text += "; blocked: " + v.Blocked
-	}
-	if v.Weight != (discovery.WeightAdvice{}) {
-		text += fmt.Sprintf("; weight %+v", v.Weight)
-	}
-	w.said = append(w.said, text)
-}
-
-func (w *world) set(i int, p Probe) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.do[target(i)] = p
-}
-
-// after lets time go by and gives what was emitted.
-func (w *world) after(d time.Duration) []string {
-	time.Sleep(d)
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	said := w.said
-	w.said = nil
-	return said
-}
-
-func (w *world) attempts(i int) []time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.starts[target(i)])
-}
-
-func fail(err error) Probe { return func(context.Context) (Note, error) { return Note{}, err } }
-
-func hang(ctx context.Context) (Note, error) {
-	<-ctx.Done()
-	return Note{}, ctx.Err()
-}
-
-func pendings(n int) map[discovery.Check]Seed {
-	m := make(map[discovery.Check]Seed)
-	for i := range n {
-		m[target(i)] = discovery.Pending
-	}
-	return m
-}
-
-func expect(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("emitted (-want +got):\n%s", diff)
-	}
-}
 
 func TestVerdicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -170,7 +40,7 @@ func TestVerdicts(t *testing.T) {
 		if len(said) != 1 || times[3]-times[0] != 3*time.Second {
 			t.Fatalf("emitted %q, attempts at %v", said, times)
 		}
-		if v := w.Verdicts()[target(1)]; v.Health != discovery.Down || v.Reason != "connection refused" || v.Since.Sub(w.began) != times[3] {
+		if v, _ := w.verdict(1); v.Health != discovery.Down || v.Reason != "connection refused" || v.Since.Sub(w.began) != times[3] {
 			t.Errorf("verdict %+v", v)
 		}
 		// While it is down, attempts go on at the interval, and another reason
@@ -190,7 +60,7 @@ func TestVerdicts(t *testing.T) {
 		if said := w.after(18 * time.Second); len(said) != 1 {
 			t.Fatalf("emitted %q", said)
 		}
-		if v := w.Verdicts()[target(1)]; v.Health != discovery.Up || v.Since.Sub(w.began) != w.attempts(1)[n+1] {
+		if v, _ := w.verdict(1); v.Health != discovery.Up || v.Since.Sub(w.began) != w.attempts(1)[n+1] {
 			t.Errorf("verdict %+v, attempts %v", v, w.attempts(1)[n:])
 		}
 	})
@@ -250,19 +120,19 @@ func TestSetKeepsWhatStays(t *testing.T) {
 		if said := w.after(time.Minute); len(said) != 3 {
 			t.Fatalf("emitted %q", said)
 		}
-		before := w.Verdicts()[target(2)]
+		before, _ := w.verdict(2)
 		n := len(w.attempts(2))
 		w.Set(map[discovery.Check]Seed{target(2): discovery.Up, target(3): discovery.Pending})
 		expect(t, w.after(0), "1m0s 10.0.0.3 up: ok") // the new one only
 		w.after(time.Minute)
-		if v := w.Verdicts()[target(2)]; v.Since != before.Since || v.Health != discovery.Down {
+		if v, _ := w.verdict(2); v.Since != before.Since || v.Health != discovery.Down {
 			t.Errorf("verdict %+v, before %+v", v, before)
 		}
 		if more := len(w.attempts(2)) - n; more != 10 {
 			t.Errorf("%d attempts in the minute after Set", more)
 		}
-		if len(w.Verdicts()) != 2 {
-			t.Errorf("verdicts %v", w.Verdicts())
+		if left := w.checks(); left != 2 {
+			t.Errorf("%d checks are known, want 2", left)
 		}
 		gone := len(w.attempts(1))
 		w.after(time.Minute)
@@ -298,7 +168,7 @@ func TestSeeds(t *testing.T) {
 		said := w.after(0)
 		slices.Sort(said)
 		expect(t, said, "0s 10.0.0.0 down: connection refused", "0s 10.0.0.2 down: connection refused", "0s 10.0.0.3 up: ok")
-		if _, ok := w.Verdicts()[target(1)]; ok {
+		if _, ok := w.verdict(1); ok {
 			t.Error("a verdict before one was reached")
 		}
 		expect(t, w.after(5*time.Second), "3s 10.0.0.1 down: connection refused")
@@ -362,7 +232,7 @@ func TestWhatIsNotTheTargetsFault(t *testing.T) {
 func TestPauseIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 600
-		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), began: time.Now()}
+		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]discovery.Verdict), began: time.Now()}
 		r := &runner{Scheduler: NewScheduler(Config{New: w.probe}), ctx: t.Context(), emit: w.emit, results: make(chan result, n)}
 		r.want = pendings(n)
 		r.apply()
