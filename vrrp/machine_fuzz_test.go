@@ -146,8 +146,9 @@ func FuzzSteps(f *testing.F) {
 			}
 			ev := fuzzEvent(r, op)
 			was, claimed, due := m.State(), m.Claiming(), due(now, m.Deadline())
+			patience := m.cfg.ReplacedAfter()
 			acts := m.Step(now, ev)
-			if sent, err = checkStep(m, was, claimed, now, sent, ev, acts); err != nil {
+			if sent, err = checkStep(m, was, claimed, patience, now, sent, ev, acts); err != nil {
 				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
 			}
 			if ended, err = checkLocal(m, was, claimed, now, ev, acts, due, ended); err != nil {

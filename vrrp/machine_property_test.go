@@ -56,8 +56,9 @@ func genConfig(t *rapid.T) Config {
 	return c
 }
 
-// checkStep holds for every step of every machine.
-func checkStep(m *Machine, was State, claimed bool, now time.Time, sent time.Time, ev Event, acts []Action) (time.Time, error) {
+// checkStep holds for every step of every machine. patience is ReplacedAfter of the
+// configuration before the step: a new one is not known to those who wait.
+func checkStep(m *Machine, was State, claimed bool, patience time.Duration, now time.Time, sent time.Time, ev Event, acts []Action) (time.Time, error) {
 	state := was
 	if m.Claiming() && m.State() != Backup {
 		return sent, fmt.Errorf("claims as %s", m.State())
@@ -74,7 +75,7 @@ func checkStep(m *Machine, was State, claimed bool, now time.Time, sent time.Tim
 				}
 				break
 			}
-			if age := now.Sub(sent); (state == Master || claimed) && age >= m.cfg.ReplacedAfter() {
+			if age := now.Sub(sent); (state == Master || claimed) && age >= patience {
 				return sent, fmt.Errorf("advert %s after the last one", age)
 			}
 			if state != Master && !claimed && !m.Claiming() {
@@ -129,8 +130,8 @@ func TestMachineProperties(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
 			}
 			ev := event(t)
-			was, claimed := m.State(), m.Claiming()
-			if sent, err = checkStep(m, was, claimed, now, sent, ev, m.Step(now, ev)); err != nil {
+			was, claimed, patience := m.State(), m.Claiming(), m.cfg.ReplacedAfter()
+			if sent, err = checkStep(m, was, claimed, patience, now, sent, ev, m.Step(now, ev)); err != nil {
 				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
 			}
 		}
@@ -149,8 +150,8 @@ func FuzzMachine(f *testing.F) {
 		for range 60 {
 			now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
 			ev := event(t)
-			was, claimed := m.State(), m.Claiming()
-			if sent, err = checkStep(m, was, claimed, now, sent, ev, m.Step(now, ev)); err != nil {
+			was, claimed, patience := m.State(), m.Claiming(), m.cfg.ReplacedAfter()
+			if sent, err = checkStep(m, was, claimed, patience, now, sent, ev, m.Step(now, ev)); err != nil {
 				t.Fatalf("%T%+v at %s: %v", ev, ev, now.Sub(epoch), err)
 			}
 		}
