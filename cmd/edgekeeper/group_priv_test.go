@@ -141,7 +141,9 @@ func TestSyncGroupOfDirectors(t *testing.T) {
 	a.proc.Signal(t, syscall.SIGHUP)
 	both(a, "tracker gone")
 
-	// An address of one member, added in place: the group goes on.
+	// An address of one member, added in place: the group goes on. The addresses
+	// are on the host a moment before the status tells so.
+	netns.Wait(t, settling, "status of the group", func() bool { return a.group() == "MASTER" })
 	snap, err := a.client().Snapshot(ctx)
 	if err != nil {
 		t.Fatal(err)
