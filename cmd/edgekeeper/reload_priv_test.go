@@ -28,7 +28,13 @@ func (m *machine) reload(pairs ...string) {
 	if text == string(b) {
 		m.t.Fatalf("nothing to replace in\n%s", text)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	m.take(text)
+}
+
+// take makes a text the configuration and waits until it is in force.
+func (m *machine) take(text string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "director.hcl"), []byte(text), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
 	before, err := m.snapshot()

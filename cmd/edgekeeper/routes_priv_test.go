@@ -56,7 +56,7 @@ func TestGuardianMovesRoutes(t *testing.T) {
 		return func() bool { return strings.Count(m.moved(), "\n") == 3 }
 	}
 	none := func(m *machine) func() bool { return func() bool { return m.moved() == "" } }
-	netns.Wait(t, time.Second, "routes and rules on a", whole(s.a))
+	netns.Wait(t, settling, "routes and rules on a", whole(s.a))
 	if got := s.b.moved(); got != "" {
 		t.Errorf("on the backup:\n%s", got)
 	}
@@ -70,7 +70,7 @@ func TestGuardianMovesRoutes(t *testing.T) {
 		t.Errorf("routes and rules were on a for %s", took)
 	}
 	s.b.master()
-	netns.Wait(t, time.Second, "routes and rules on b", whole(s.b))
+	netns.Wait(t, settling, "routes and rules on b", whole(s.b))
 	<-s.a.proc.Done()
 
 	pid := s.b.guardian()
@@ -94,7 +94,7 @@ func TestGuardianMovesRoutes(t *testing.T) {
 	// A reload that changes them, and a clean stop.
 	s.a.start()
 	s.a.until("is master", func(r control.Router) bool { return r.State == "MASTER" })
-	netns.Wait(t, time.Second, "routes and rules on a", whole(s.a))
+	netns.Wait(t, settling, "routes and rules on a", whole(s.a))
 	if err := s.a.proc.Stop(t, 5*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}

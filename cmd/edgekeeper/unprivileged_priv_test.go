@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/netns"
 )
@@ -61,5 +60,5 @@ func TestAsNobody(t *testing.T) {
 		}
 	}
 	kill(t, snap.PID, syscall.SIGKILL)
-	netns.Wait(t, time.Second, "the guardian has taken the address off", func() bool { return !holds() })
+	netns.Wait(t, settling, "the guardian has taken the address off", func() bool { return !holds() })
 }

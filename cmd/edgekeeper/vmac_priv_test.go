@@ -64,7 +64,7 @@ func TestVMACOfDirector(t *testing.T) {
 	if on > s.bound(v2skew+promise, begin) {
 		t.Errorf("taken over after %s", on)
 	}
-	netns.Wait(t, time.Second, "end of the guardian", func() bool { return !alive(pid) })
+	netns.Wait(t, settling, "end of the guardian", func() bool { return !alive(pid) })
 	s.a.wantLeft("after the guardian", backup)
 	s.ledger.noTwo(t, begin)
 	s.a.start()

@@ -15,8 +15,9 @@ import (
 // one for all network namespaces, and whoever makes or ends a namespace elsewhere
 // can hold it for some hundred milliseconds, in which no timer is late.
 type Lateness struct {
-	mu   sync.Mutex
-	late []late
+	mu    sync.Mutex
+	late  []late
+	since map[time.Duration]time.Time // when what is being measured began, by what is not counted of it
 }
 
 type late struct {
@@ -33,17 +34,17 @@ const (
 
 // MeasureLateness begins to measure, for as long as the test runs.
 func MeasureLateness(t testing.TB) *Lateness {
-	l, done := new(Lateness), make(chan struct{})
+	l, done := &Lateness{since: map[time.Duration]time.Time{}}, make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
-			begin := time.Now()
+			end := l.measure(probe)
 			select {
 			case <-done:
 				return
 			case <-time.After(probe):
 			}
-			l.add(time.Since(begin) - probe)
+			end()
 		}
 	})
 	change := addressChange(t)
@@ -54,25 +55,33 @@ func MeasureLateness(t testing.TB) *Lateness {
 				return
 			case <-time.After(probeKernel):
 			}
-			begin := time.Now()
+			end := l.measure(0)
 			if err := change(); err != nil {
 				t.Errorf("measure lateness: change an address: %v", err)
 				return
 			}
-			l.add(time.Since(begin))
+			end()
 		}
 	})
 	t.Cleanup(func() { close(done); wg.Wait() })
 	return l
 }
 
-func (l *Lateness) add(by time.Duration) {
-	if by <= probe {
-		return
-	}
+// measure begins to measure something of which so much is not counted, and gives
+// what ends that. One of each length is measured at a time.
+func (l *Lateness) measure(allowed time.Duration) (end func()) {
+	begin := time.Now()
 	l.mu.Lock()
-	l.late = append(l.late, late{time.Now(), by})
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	l.since[allowed] = begin
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.since, allowed)
+		if by := time.Since(begin) - allowed; by > probe {
+			l.late = append(l.late, late{time.Now(), by})
+		}
+	}
 }
 
 // addressChange gives what changes an address in a namespace where nobody looks.
@@ -90,10 +99,16 @@ func addressChange(t testing.TB) func() error {
 	return func() error { return nl.AddrReplace(lo, address) }
 }
 
-// Between is the worst since from, up to until.
+// Between is the worst since from, up to until. It counts what lasts still: whoever
+// asks may have been let run before those who measure.
 func (l *Lateness) Between(from, until time.Time) (worst time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for allowed, begin := range l.since {
+		if by := time.Since(begin) - allowed; by > probe && begin.Before(until) {
+			worst = max(worst, by)
+		}
+	}
 	for _, x := range l.late {
 		if x.at.After(from) && x.at.Add(-x.by).Before(until) {
 			worst = max(worst, x.by)

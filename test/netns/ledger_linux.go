@@ -192,6 +192,22 @@ func (g *Ledger) Judge(from time.Time) (times int, two, none time.Duration) {
 	return times, two, none
 }
 
+// Alone fails the test when two hosts held the address since from. wait is how long
+// a router waits for one that lives to let go of the address; when the machine was
+// late by more, that one may have held it meanwhile for as long, and is not blamed.
+func (g *Ledger) Alone(t testing.TB, from time.Time, late *Lateness, wait time.Duration) {
+	t.Helper()
+	times, two, none := g.Judge(from)
+	switch busy := late.Between(from, time.Now()); {
+	case times == 0:
+		t.Logf("%s was on no host for at most %s", g.ip, none.Round(time.Millisecond))
+	case busy > wait && two <= busy:
+		t.Logf("two hosts had %s for %s; the machine was late by %s", g.ip, two, busy)
+	default:
+		t.Errorf("two hosts had %s %d times, for %s; the machine was late by %s", g.ip, times, two, busy)
+	}
+}
+
 // Holders are the hosts that have the address now.
 func (g *Ledger) Holders() []string {
 	g.mu.Lock()

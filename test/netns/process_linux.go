@@ -142,15 +142,18 @@ func (o *output) String() string {
 // poll is how often Wait looks.
 const poll = 10 * time.Millisecond
 
-// Wait looks until ok, or fails the test after limit. It returns how long it took.
-func Wait(t testing.TB, limit time.Duration, what string, ok func() bool) time.Duration {
+// Wait looks until ok, or fails the test after limit. It returns for how long it
+// was certainly not ok: until the last look began that found it so. A look that
+// takes long on a busy machine does not count.
+func Wait(t testing.TB, limit time.Duration, what string, ok func() bool) (not time.Duration) {
 	t.Helper()
-	start := time.Now()
-	for !ok() {
-		if time.Since(start) > limit {
+	for start := time.Now(); ; time.Sleep(poll) {
+		began := time.Since(start)
+		if ok() {
+			return not
+		}
+		if not = began; time.Since(start) > limit {
 			t.Fatalf("netns: no %s within %s", what, limit)
 		}
-		time.Sleep(poll)
 	}
-	return time.Since(start)
 }
