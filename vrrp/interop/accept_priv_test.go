@@ -20,7 +20,7 @@ const openWithin = 5 * time.Second
 // serve listens on a port of every address of a host.
 func serve(t *testing.T, h *netns.Host) {
 	t.Helper()
-	h.Start(t, netns.Role("listener")).WaitOutput(t, "listening", 5*time.Second)
+	h.Start(t, netns.Role("listener")).WaitOutput(t, "listening", patience)
 }
 
 func rules(t *testing.T, h *netns.Host) string {
@@ -54,16 +54,16 @@ func TestNoAccept(t *testing.T) {
 				present := func() bool { return s.holds(t, s.a) }
 
 				r := s.a.Start(t, netns.Role("router", append(args, "-state", state)...))
-				netns.Wait(t, 6*time.Second, "address", present)
+				netns.Wait(t, patience, "address", present)
 				if got := connect(t, s.client, s.vip, listenerPort, openWithin); got != "open" {
 					t.Errorf("with accept: %s", got)
 				}
-				if err := r.Stop(t, 2*time.Second); err != nil {
+				if err := r.Stop(t, 5*time.Second); err != nil {
 					t.Error(err)
 				}
 
 				r = s.a.Start(t, netns.Role("router", append(args, "-state", state, "-no-accept")...))
-				netns.Wait(t, 6*time.Second, "address", present)
+				netns.Wait(t, patience, "address", present)
 				s.client.Run(t, netns.Tool("ip", "neigh", "flush", "dev", "eth0"))
 				silent := func() {
 					t.Helper()
@@ -77,13 +77,17 @@ func TestNoAccept(t *testing.T) {
 					}
 				}
 				silent()
-				if got := s.neighbour(t, s.vip); !strings.Contains(got, "lladdr") {
-					t.Errorf("ARP or neighbour solicitation is not answered: %s", got)
-				}
+				netns.Wait(t, patience, "answer to ARP or neighbour solicitation", func() bool {
+					if strings.Contains(s.neighbour(t, s.vip), "lladdr") {
+						return true
+					}
+					ping(t, s.client, s.vip, 50*time.Millisecond) // so that it is asked for
+					return false
+				})
 				if s.v6 {
 					// The unicast solicitation that confirms an entry, too.
 					s.client.Run(t, netns.Tool("ip", "neigh", "change", s.vip, "dev", "eth0", "nud", "probe"))
-					netns.Wait(t, 3*time.Second, "confirmation", func() bool { return strings.Contains(s.neighbour(t, s.vip), "REACHABLE") })
+					netns.Wait(t, patience, "confirmation", func() bool { return strings.Contains(s.neighbour(t, s.vip), "REACHABLE") })
 				}
 				if got := connect(t, s.client, own, listenerPort, openWithin); got != "open" {
 					t.Errorf("TCP to the router's own address: %s", got)
@@ -92,7 +96,7 @@ func TestNoAccept(t *testing.T) {
 				// Somebody flushes the ruleset, or our chain, or a set.
 				for _, flush := range []string{"flush ruleset", "flush chain inet edgekeeper input", "flush set inet edgekeeper no_accept4; flush set inet edgekeeper no_accept6", "delete table inet edgekeeper"} {
 					s.a.Run(t, netns.Tool("nft", flush))
-					netns.Wait(t, 3*time.Second, "rules after "+flush, func() bool {
+					netns.Wait(t, patience, "rules after "+flush, func() bool {
 						out := rules(t, s.a)
 						return strings.Contains(out, s.vip) && strings.Count(out, "drop") == 2
 					})
@@ -103,7 +107,7 @@ func TestNoAccept(t *testing.T) {
 				}
 				s.a.Run(t, netns.Tool("nft", "add table inet other; add chain inet other c { type filter hook input priority 0; }; add table inet edgekeeper2"))
 
-				if err := r.Stop(t, 2*time.Second); err != nil {
+				if err := r.Stop(t, 5*time.Second); err != nil {
 					t.Error(err)
 				}
 				if got := rules(t, s.a); got != others {
@@ -112,10 +116,10 @@ func TestNoAccept(t *testing.T) {
 
 				// Killed: a start with accept finds and removes them.
 				r = s.a.Start(t, netns.Role("router", append(args, "-state", state, "-no-accept")...))
-				netns.Wait(t, 6*time.Second, "address", present)
+				netns.Wait(t, patience, "address", present)
 				r.Kill(t)
 				r = s.a.Start(t, netns.Role("router", append(args, "-state", state)...))
-				r.WaitOutput(t, "role BACKUP", 2*time.Second)
+				r.WaitOutput(t, "role BACKUP", patience)
 				if got := rules(t, s.a); got != others {
 					t.Errorf("rules after a crash and a start:\n%s", got)
 				}
@@ -132,17 +136,17 @@ func TestNoAcceptShared(t *testing.T) {
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	r1 := a.Start(t, netns.Role("router", "-vrid", "51", "-vips", "192.0.2.101/24", "-no-accept"))
 	r2 := a.Start(t, netns.Role("router", "-vrid", "52", "-vips", "192.0.2.102/24", "-no-accept"))
-	netns.Wait(t, 6*time.Second, "both", func() bool {
+	netns.Wait(t, patience, "both", func() bool {
 		out := rules(t, a)
 		return strings.Contains(out, "192.0.2.101") && strings.Contains(out, "192.0.2.102") && strings.Count(out, "drop") == 2
 	})
-	if err := r1.Stop(t, 2*time.Second); err != nil {
+	if err := r1.Stop(t, 5*time.Second); err != nil {
 		t.Error(err)
 	}
 	if out := rules(t, a); strings.Contains(out, "192.0.2.101") || !strings.Contains(out, "192.0.2.102") {
 		t.Errorf("after the stop of one:\n%s", out)
 	}
-	if err := r2.Stop(t, 2*time.Second); err != nil {
+	if err := r2.Stop(t, 5*time.Second); err != nil {
 		t.Error(err)
 	}
 	if out := rules(t, a); out != "" {
@@ -162,7 +166,7 @@ func TestNoAcceptChurn(t *testing.T) {
 				t.Parallel()
 				for range 4 {
 					r := a.Start(t, netns.Role("router", "-vrid", fmt.Sprint(60+i), "-priority", "255", "-vips", fmt.Sprintf("192.0.2.%d/24", 160+i), "-no-accept"))
-					r.WaitOutput(t, "role MASTER", 5*time.Second)
+					r.WaitOutput(t, "role MASTER", patience)
 					if err := r.Stop(t, 5*time.Second); err != nil || strings.Contains(r.Output(), "level=WARN") {
 						t.Errorf("%v\n%s", err, r.Output())
 					}

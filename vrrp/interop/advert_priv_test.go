@@ -87,7 +87,7 @@ const allowance = 250 * time.Millisecond
 func (k takeover) check(t *testing.T, c *netns.Capture, late *netns.Lateness, since time.Time) {
 	t.Helper()
 	var begin, last, end time.Time
-	netns.Wait(t, 2*time.Second, fmt.Sprintf("takeover from %s to %s in the capture", k.from, k.to), func() bool {
+	netns.Wait(t, patience, fmt.Sprintf("takeover from %s to %s in the capture", k.from, k.to), func() bool {
 		begin, last, end = k.times(adverts(c.Frames()), since)
 		return !begin.IsZero() && !end.IsZero()
 	})

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,16 +32,16 @@ func TestInterfaceAnew(t *testing.T) {
 	fault := func(r *netns.Process, want string) {
 		t.Helper()
 		var have instance.Status
-		netns.Wait(t, 3*time.Second, "fault "+want, func() bool {
+		netns.Wait(t, patience, "fault "+want, func() bool {
 			have = status(t, r)
 			return have.State == vrrp.Fault && have.Faults["interface"] == want
 		})
 	}
 	master := func(r *netns.Process) {
 		t.Helper()
-		waitHolder(t, 8*time.Second, a, theVIP)
+		waitHolder(t, patience, a, theVIP)
 		before := status(t, r)
-		netns.Wait(t, 4*time.Second, "adverts of the new master", func() bool { return status(t, r).Counters.Sent > before.Counters.Sent+1 })
+		netns.Wait(t, patience, "adverts of the new master", func() bool { return status(t, r).Counters.Sent > before.Counters.Sent+1 })
 		s := status(t, r)
 		if s.Counters.SendErrors > before.Counters.SendErrors || s.Counters.HostErrors > before.Counters.HostErrors || s.Counters.AddressesLost > 0 {
 			t.Errorf("%+v\n%v", s.Counters, s.Troubles)
@@ -54,7 +53,7 @@ func TestInterfaceAnew(t *testing.T) {
 
 	ip(t, a, "link", "del", "eth0")
 	r := a.Start(t, netns.Role("router", "-priority", "200"))
-	r.WaitOutput(t, "role FAULT", 3*time.Second)
+	r.WaitOutput(t, "role FAULT", patience)
 	fault(r, "interface eth0 does not exist")
 	make()
 	master(r)
@@ -73,7 +72,7 @@ func TestInterfaceAnew(t *testing.T) {
 	write(t, batch, "link del eth0\nlink set next0 name eth0\n")
 	faults := status(t, r).Counters.ToFault
 	ip(t, a, "-batch", batch)
-	netns.Wait(t, 3*time.Second, "fault for the replaced interface", func() bool { return status(t, r).Counters.ToFault > faults })
+	netns.Wait(t, patience, "fault for the replaced interface", func() bool { return status(t, r).Counters.ToFault > faults })
 	master(r)
 
 	ip(t, a, "link", "set", "eth0", "name", "gone0")
@@ -86,7 +85,7 @@ func TestInterfaceAnew(t *testing.T) {
 // waitGoneFrom is for an interface that has not the usual name.
 func waitGoneFrom(t *testing.T, h *netns.Host, device, ip string) {
 	t.Helper()
-	netns.Wait(t, 4*time.Second, "absence of "+ip+" on "+device, func() bool {
+	netns.Wait(t, patience, "absence of "+ip+" on "+device, func() bool {
 		return !strings.Contains(h.Run(t, netns.Tool("ip", "addr", "show", "dev", device)), ip+"/")
 	})
 }
@@ -96,12 +95,17 @@ func TestStepDownOnLoss(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, newMode(2, false, false, "none"))
 	ra := p.router(t, 100, "-step-down", "-nopreempt")
-	waitHolder(t, 6*time.Second, p.a, p.vip)
+	waitHolder(t, patience, p.a, p.vip)
 	rb := p.b.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
-	rb.WaitOutput(t, "role BACKUP", 2*time.Second)
-	netns.Wait(t, 3*time.Second, "adverts", func() bool { return status(t, rb).Counters.Received > 1 })
-	ip(t, p.a, "addr", "del", theVIP+"/24", "dev", "eth0")
-	waitHolder(t, 2500*time.Millisecond, p.b, p.vip) // the skew, not the master-down time
+	rb.WaitOutput(t, "role BACKUP", patience)
+	netns.Wait(t, patience, "adverts", func() bool { return status(t, rb).Counters.Received > 1 })
+	// A renewal that comes before the notification puts it back: then once more.
+	const tries = 5
+	for try := 1; try <= tries && !p.b.Has(t, p.vip); try++ {
+		ip(t, p.a, "addr", "del", theVIP+"/24", "dev", "eth0")
+		netns.Wait(t, patience, "address on either", func() bool { return p.a.Has(t, p.vip) || p.b.Has(t, p.vip) })
+	}
+	rb.WaitOutput(t, "role MASTER: 192.0.2.1 gave up mastership (priority 0)", patience) // after the skew, not the master-down time
 	s := status(t, ra)
 	if s.State != vrrp.Backup || s.Counters.AddressesLost != 1 || s.Counters.ResignsSent != 1 {
 		t.Errorf("%s because %s, %+v", s.State, s.Reason, s.Counters)
@@ -119,12 +123,10 @@ func TestChangedByOthers(t *testing.T) {
 	a := lan.Host(t, "a", "192.0.2.1/24", "2001:db8::1/64")
 	args := []string{"-priority", "200", "-vips", theVIP + "/24"}
 	r := a.Start(t, netns.Role("router", args...))
-	r.WaitOutput(t, "role BACKUP", 2*time.Second)
+	r.WaitOutput(t, "role BACKUP", patience)
 	ip(t, a, "addr", "add", theVIP+"/24", "dev", "eth0")
-	netns.Wait(t, time.Second, "trouble with the address in BACKUP", func() bool {
-		return slices.ContainsFunc(status(t, r).Troubles, func(x instance.Trouble) bool { return x.Kind == instance.TroubleBackupHolds })
-	})
-	r.WaitOutput(t, "role MASTER", 6*time.Second)
+	r.WaitOutput(t, "trouble "+instance.TroubleBackupHolds.String()+": ", patience)
+	r.WaitOutput(t, "role MASTER", patience)
 
 	lifetime := func() int {
 		for _, have := range a.Addresses(t) {
@@ -134,12 +136,12 @@ func TestChangedByOthers(t *testing.T) {
 		}
 		return -1
 	}
-	netns.Wait(t, 2*time.Second, "a lease on the address that was there", func() bool { l := lifetime(); return l > 0 && l <= 3 })
+	netns.Wait(t, patience, "a lease on the address that was there", func() bool { l := lifetime(); return l > 0 && l <= 3 })
 	ip(t, a, "addr", "change", theVIP+"/24", "dev", "eth0", "valid_lft", "forever", "preferred_lft", "forever")
-	netns.Wait(t, 2*time.Second, "the lease again", func() bool { l := lifetime(); return l > 0 && l <= 3 })
+	netns.Wait(t, patience, "the lease again", func() bool { l := lifetime(); return l > 0 && l <= 3 })
 
 	ip(t, a, "addr", "add", theVIP+"/32", "dev", "eth0")
-	netns.Wait(t, 2*time.Second, "only our form of the address", func() bool {
+	netns.Wait(t, patience, "only our form of the address", func() bool {
 		n := 0
 		for _, have := range a.Addresses(t) {
 			if have.Prefix.Addr().String() == theVIP {
@@ -148,7 +150,7 @@ func TestChangedByOthers(t *testing.T) {
 		}
 		return n == 1 && lifetime() > 0
 	})
-	if err := r.Stop(t, 2*time.Second); err != nil {
+	if err := r.Stop(t, 5*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}
 	if a.Has(t, theVIP) {
@@ -162,20 +164,21 @@ func TestPace(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, newMode(2, false, false, "none"))
 	p.vips = theVIP + "/24,192.0.2.101/24,192.0.2.102/24"
-	file := filepath.Join(t.TempDir(), "wire.pcap")
-	shark := p.b.Start(t, netns.Tool("tshark", "-i", "eth0", "-q", "-w", file))
-	shark.WaitOutput(t, "Capture started", 10*time.Second)
+	capture, late := p.lan.Capture(t, p.a), netns.MeasureLateness(t)
 	const pace = 150 * time.Millisecond
 	more := movedFile(t, vrrp.Config{Announce: vrrp.AnnounceConfig{Repeat: 20, Delay: -1}})
 	r := p.router(t, 200, "-pace", pace.String(), "-more", more)
-	waitHolder(t, 6*time.Second, p.a, p.vip)
+	waitHolder(t, patience, p.a, p.vip)
 	time.Sleep(2 * time.Second)
-	if err := r.Stop(t, 2*time.Second); err != nil {
+	if err := r.Stop(t, 5*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}
 	time.Sleep(500 * time.Millisecond) // in which a queue that is not dropped would go on
-	shark.Signal(t, syscall.SIGINT)
-	<-shark.Done()
+	netns.Wait(t, patience, "resignation", func() bool {
+		return slices.ContainsFunc(adverts(capture.Frames()), func(a advert) bool { return a.priority == 0 })
+	})
+	frames := capture.Frames()
+	file := writePcap(t, frames)
 
 	lines := p.tshark(t, file, "vrrp || arp.isgratuitous==1", "frame.time_relative", "arp.src.proto_ipv4", "vrrp.prio")
 	var at []time.Duration
@@ -212,8 +215,8 @@ func TestPace(t *testing.T) {
 	if took, least := at[len(at)-1]-at[0], time.Duration(len(at)-3)*pace; took < least {
 		t.Errorf("%d announcements in %s, want at least %s", len(at), took, least)
 	}
-	if took := at[2] - at[0]; took >= pace {
-		t.Errorf("the first round took %s", took)
+	if took, busy := at[2]-at[0], late.Between(frames[0].At, frames[len(frames)-1].At); took >= pace+busy {
+		t.Errorf("the first round took %s; the machine was late by up to %s", took, busy)
 	}
 }
 

@@ -4,12 +4,15 @@ package interop
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/edgekeeper/edgekeeper/test/netns"
 	"github.com/edgekeeper/edgekeeper/vrrp"
+	"github.com/edgekeeper/edgekeeper/vrrp/instance"
 )
 
 var (
@@ -25,21 +28,22 @@ func TestHandoverToKeepalived(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, v2pass)
 	ours := p.router(t, 150)
-	waitHolder(t, 5*time.Second, p.a, p.vip)
-	p.keepalived(t, 100, "")
-	time.Sleep(2500 * time.Millisecond)
+	waitHolder(t, patience, p.a, p.vip)
+	p.keepalived(t, 100, "").WaitOutput(t, "Entering BACKUP STATE", patience)
+	time.Sleep(1500 * time.Millisecond) // an advert
+	late := netns.MeasureLateness(t)
 	ledger, begin := p.lan.Ledger(t, p.vip, p.a, p.b), time.Now()
 	ours.Signal(t, syscall.SIGUSR2)
-	ours.WaitOutput(t, "handover: <nil>", 3*time.Second)
-	waitHolder(t, time.Second, p.b, p.vip)
+	ours.WaitOutput(t, "handover: <nil>", patience)
+	waitHolder(t, patience, p.b, p.vip)
 	time.Sleep(6 * time.Second) // longer than our master-down time: keepalived is left alone
 	if p.a.Has(t, p.vip) || !p.b.Has(t, p.vip) {
 		t.Error("the address is not on keepalived alone")
 	}
 	_, two, none := ledger.Judge(begin)
 	t.Logf("nobody had the address for %s, both for %s", none, two)
-	if none > 200*time.Millisecond {
-		t.Errorf("nobody had the address for %s", none)
+	if busy := late.Between(begin, time.Now()); none > 200*time.Millisecond+busy {
+		t.Errorf("nobody had the address for %s; the machine was late by up to %s", none, busy)
 	}
 }
 
@@ -51,23 +55,24 @@ func TestSubSecond(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, v3)
 			kd := p.keepalived(t, 100, fmt.Sprintf("advert_int %g", interval.Seconds()))
-			waitHolder(t, 8*time.Second, p.b, p.vip)
+			waitHolder(t, patience, p.b, p.vip)
 			ours := p.router(t, 150, "-interval", interval.String())
-			waitHolder(t, 2*time.Second, p.a, p.vip)
-			waitGone(t, time.Second, p.b, p.vip)
-			if err := ours.Stop(t, time.Second); err != nil {
+			waitHolder(t, patience, p.a, p.vip)
+			waitGone(t, patience, p.b, p.vip)
+			if err := ours.Stop(t, 5*time.Second); err != nil {
 				t.Errorf("stop: %v", err)
 			}
-			waitHolder(t, time.Second, p.b, p.vip)
+			waitHolder(t, patience, p.b, p.vip)
 			ours = p.router(t, 50, "-interval", interval.String())
-			ours.WaitOutput(t, "role BACKUP", 2*time.Second)
+			ours.WaitOutput(t, "role BACKUP", patience)
 			time.Sleep(2 * time.Second)
-			s := status(t, ours)
-			if s.State != vrrp.Backup || s.Lease != 0 || s.LeaseNote == "" {
-				t.Errorf("%s because %s, lease %s %q, lateness %s", s.State, s.Reason, s.Lease, s.LeaseNote, s.Lateness.Max)
+			// With 36 ms of patience one of the two may take over in between.
+			netns.Wait(t, patience, "backup of keepalived", func() bool { return status(t, ours).State == vrrp.Backup })
+			if s := status(t, ours); s.Lease != 0 || s.LeaseNote == "" {
+				t.Errorf("lease %s %q, lateness %s", s.Lease, s.LeaseNote, s.Lateness.Max)
 			}
 			kd.Kill(t) // the kernel tells its VRRP process, which resigns
-			waitHolder(t, 3*time.Second, p.a, p.vip)
+			waitHolder(t, patience, p.a, p.vip)
 		})
 	}
 }
@@ -101,17 +106,14 @@ func TestMistakesAreNamed(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, tt.mode)
 			p.keepalived(t, 100, tt.keepalived)
-			waitHolder(t, 8*time.Second, p.b, p.vip)
+			waitHolder(t, patience, p.b, p.vip)
 			ours := p.router(t, 50, tt.router...)
-			ours.WaitOutput(t, "role BACKUP", 2*time.Second)
-			ours.WaitOutput(t, "level=WARN msg=trouble", 4*time.Second)
-			found := false
-			for _, x := range status(t, ours).Troubles {
-				found = found || strings.HasPrefix(x.Kind.String()+": "+x.Detail, tt.want) && x.Peer.String() == "192.0.2.2"
-			}
-			if !found {
-				t.Errorf("want %q, have %+v", tt.want, status(t, ours).Troubles)
-			}
+			ours.WaitOutput(t, "role BACKUP", patience)
+			netns.Wait(t, patience, tt.want, func() bool {
+				return slices.ContainsFunc(status(t, ours).Troubles, func(x instance.Trouble) bool {
+					return strings.HasPrefix(x.Kind.String()+": "+x.Detail, tt.want) && x.Peer.String() == "192.0.2.2"
+				})
+			})
 		})
 	}
 }

@@ -208,13 +208,21 @@ func runRouter() error {
 	return errors.Join(r.Run(ctx), host.Close())
 }
 
+// patience is for what is only waited for: how long it takes is judged, if at all,
+// by the times of packets and of the kernel's notifications.
+const patience = 12 * time.Second
+
 // status asks a router role for its status.
 func status(t *testing.T, p *netns.Process) instance.Status {
 	t.Helper()
-	before := strings.Count(p.Output(), "\nstatus {")
+	const begin = "\nstatus {"
+	before, line := strings.Count(p.Output(), begin), ""
 	p.Signal(t, syscall.SIGUSR1)
-	netns.Wait(t, 2*time.Second, "status", func() bool { return strings.Count(p.Output(), "\nstatus {") > before })
-	line := p.Output()[strings.LastIndex(p.Output(), "\nstatus {")+len("\nstatus "):]
+	netns.Wait(t, patience, "status", func() bool {
+		out := p.Output()
+		line = out[strings.LastIndex(out, begin)+len(begin)-1:]
+		return strings.Count(out, begin) > before && strings.Contains(line, "\n") // the whole line
+	})
 	var s instance.Status
 	if err := json.NewDecoder(strings.NewReader(line)).Decode(&s); err != nil {
 		t.Fatalf("decode status: %v", err)

@@ -23,7 +23,7 @@ func TestPair(t *testing.T) {
 	stateFile := filepath.Join(t.TempDir(), "a"+".vip.json")
 	ra := a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525", "-label", "eth0:0", "-state", stateFile))
 	rb := b.Start(t, netns.Role("router", "-priority", "100", "-pass", "5525"))
-	waitHolder(t, 6*time.Second, a, theVIP)
+	waitHolder(t, patience, a, theVIP)
 
 	for _, have := range a.Addresses(t) {
 		if have.Prefix.String() != theVIP+"/24" {
@@ -43,30 +43,24 @@ func TestPair(t *testing.T) {
 
 	ledger, capture, late := lan.Ledger(t, theVIP, a, b), lan.Capture(t, a, b), netns.MeasureLateness(t)
 	begin := time.Now()
-	if err := ra.Stop(t, 2*time.Second); err != nil {
+	if err := ra.Stop(t, 5*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	waitHolder(t, 3*time.Second, b, theVIP)
+	waitHolder(t, patience, b, theVIP)
 	takeover{from: "a", to: "b", resigned: true, wait: vrrp.V2.Skew(time.Second, 100)}.check(t, capture, late, begin)
 	ra = a.Start(t, netns.Role("router", "-priority", "150", "-pass", "5525"))
-	waitHolder(t, 6*time.Second, a, theVIP)
-	waitGone(t, time.Second, b, theVIP)
-	if times, two, _ := ledger.Judge(begin); times > 0 {
-		t.Errorf("stop and preemption: both held the address %d times, for %s", times, two)
-	}
+	waitHolder(t, patience, a, theVIP)
+	waitGone(t, patience, b, theVIP)
+	ledger.Alone(t, begin, late, vrrp.Config{Interval: time.Second}.ClaimWait())
 
 	begin = time.Now()
 	ra.Signal(t, syscall.SIGUSR2)
-	ra.WaitOutput(t, "handover: <nil>", 3*time.Second)
+	ra.WaitOutput(t, "handover: <nil>", patience)
 	if a.Has(t, theVIP) {
 		t.Error("the handover left the address")
 	}
-	waitHolder(t, time.Second, b, theVIP)
-	times, two, none := ledger.Judge(begin)
-	if times > 0 {
-		t.Errorf("handover: both held the address %d times, for %s", times, two)
-	}
-	t.Logf("handover: nobody had the address for %s", none)
+	waitHolder(t, patience, b, theVIP)
+	ledger.Alone(t, begin, late, vrrp.Config{Interval: time.Second}.ClaimWait())
 }
 
 // TestKilled: the kernel takes the address off a killed master before the
@@ -89,15 +83,15 @@ func TestKilled(t *testing.T) {
 			a := lan.Host(t, "a", "192.0.2.1/24")
 			b := lan.Host(t, "b", "192.0.2.2/24")
 			ra := a.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
-			waitHolder(t, 6*time.Second, a, theVIP)
+			waitHolder(t, patience, a, theVIP)
 			rb := b.Start(t, netns.Role("router", "-priority", "100", "-nopreempt"))
-			rb.WaitOutput(t, "role BACKUP", 2*time.Second)
+			rb.WaitOutput(t, "role BACKUP", patience)
 			ledger, capture, late := lan.Ledger(t, theVIP, a, b), lan.Capture(t, a, b), netns.MeasureLateness(t)
-			time.Sleep(1500 * time.Millisecond)
+			netns.Wait(t, patience, "adverts", func() bool { return status(t, rb).Counters.Received > 1 })
 			start := time.Now()
 			fault.do(t, ra)
-			gone := waitGone(t, 4*time.Second, a, theVIP)
-			waitHolder(t, 4*time.Second, b, theVIP)
+			gone := waitGone(t, patience, a, theVIP)
+			waitHolder(t, patience, b, theVIP)
 			took := time.Since(start)
 			time.Sleep(8*time.Second - took) // past the SIGCONT
 			times, two, none := ledger.Judge(start)
@@ -119,30 +113,37 @@ func TestHost(t *testing.T) {
 	lan := netns.NewLAN(t)
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	r := a.Start(t, netns.Role("router", "-priority", "200", "-vips", theVIP+"/24,198.51.100.7/32"))
-	waitHolder(t, 6*time.Second, a, "198.51.100.7")
+	waitHolder(t, patience, a, "198.51.100.7")
 
 	t.Run("address removed by somebody else", func(t *testing.T) {
-		a.Run(t, netns.Tool("ip", "addr", "del", theVIP+"/24", "dev", "eth0"))
-		if took := waitHolder(t, time.Second, a, theVIP); took > 200*time.Millisecond {
-			t.Errorf("put back after %s; that is the next renewal, not the notification", took)
-		}
-		if s := status(t, r); s.Counters.AddressesLost != 1 {
-			t.Errorf("AddressesLost = %d, want 1", s.Counters.AddressesLost)
+		// Whom the notification finds without the address has not been renewed
+		// meanwhile. A renewal can come first, but not time and again.
+		const tries = 5
+		for try := 1; ; try++ {
+			a.Run(t, netns.Tool("ip", "addr", "del", theVIP+"/24", "dev", "eth0"))
+			waitHolder(t, patience, a, theVIP)
+			s := status(t, r)
+			if s.Counters.AddressesLost == 1 {
+				break
+			}
+			if s.Counters.AddressesLost > 1 || try == tries {
+				t.Fatalf("AddressesLost = %d after %d removals", s.Counters.AddressesLost, try)
+			}
 		}
 	})
 	t.Run("carrier lost and found", func(t *testing.T) {
 		a.Cut(t)
-		r.WaitOutput(t, "role FAULT: interface eth0 has no carrier", 2*time.Second)
-		waitGone(t, time.Second, a, theVIP)
+		r.WaitOutput(t, "role FAULT: interface eth0 has no carrier", patience)
+		waitGone(t, patience, a, theVIP)
 		a.Mend(t)
-		r.WaitOutput(t, "role BACKUP: interface recovered", 2*time.Second)
-		waitHolder(t, 6*time.Second, a, theVIP)
+		r.WaitOutput(t, "role BACKUP: interface recovered", patience)
+		waitHolder(t, patience, a, theVIP)
 	})
 	t.Run("interface down and up", func(t *testing.T) {
 		a.Run(t, netns.Tool("ip", "link", "set", "eth0", "down"))
-		r.WaitOutput(t, "role FAULT: interface eth0 is down", 2*time.Second)
+		r.WaitOutput(t, "role FAULT: interface eth0 is down", patience)
 		a.Run(t, netns.Tool("ip", "link", "set", "eth0", "up"))
-		waitHolder(t, 8*time.Second, a, theVIP)
+		waitHolder(t, patience, a, theVIP)
 	})
 }
 
@@ -152,23 +153,28 @@ func TestRenamed(t *testing.T) {
 	lan := netns.NewLAN(t)
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	r := a.Start(t, netns.Role("router", "-priority", "200"))
-	waitHolder(t, 6*time.Second, a, theVIP)
+	waitHolder(t, patience, a, theVIP)
 	ip := func(args ...string) {
 		t.Helper()
 		a.Run(t, netns.Tool("ip", append([]string{"link", "set"}, args...)...))
 	}
 	ip("eth0", "down")
-	r.WaitOutput(t, "role FAULT: interface eth0 is down", 2*time.Second)
+	r.WaitOutput(t, "role FAULT: interface eth0 is down", patience)
 	ip("eth0", "name", "gone0")
+	gone := func() bool {
+		s := status(t, r)
+		return s.State == vrrp.Fault && s.Faults["interface"] == "interface eth0 does not exist"
+	}
+	netns.Wait(t, patience, "fault for the renamed interface", gone)
 	ip("gone0", "up")
 	time.Sleep(500 * time.Millisecond)
-	if s := status(t, r); s.State != vrrp.Fault || s.Faults["interface"] != "interface eth0 does not exist" {
-		t.Errorf("%s, %v", s.State, s.Faults)
+	if !gone() {
+		t.Errorf("%+v", status(t, r))
 	}
 	ip("gone0", "down")
 	ip("gone0", "name", "eth0")
 	ip("eth0", "up")
-	waitHolder(t, 8*time.Second, a, theVIP)
+	waitHolder(t, patience, a, theVIP)
 }
 
 // TestLeftovers: a start after a crash with another configuration removes what
@@ -179,12 +185,12 @@ func TestLeftovers(t *testing.T) {
 	a := lan.Host(t, "a", "192.0.2.1/24")
 	state := filepath.Join(t.TempDir(), "VI_1.vip.json")
 	r := a.Start(t, netns.Role("router", "-lease", "-1ns", "-state", state, "-vips", theVIP+"/24"))
-	waitHolder(t, 6*time.Second, a, theVIP)
+	waitHolder(t, patience, a, theVIP)
 	r.Kill(t)
 	if !a.Has(t, theVIP) {
 		t.Fatal("without a lease the address should have stayed")
 	}
 	a.Start(t, netns.Role("router", "-state", state, "-vips", "192.0.2.101/24"))
-	waitGone(t, time.Second, a, theVIP)
-	waitHolder(t, 6*time.Second, a, "192.0.2.101")
+	waitGone(t, patience, a, theVIP)
+	waitHolder(t, patience, a, "192.0.2.101")
 }

@@ -96,9 +96,9 @@ func TestRoutes(t *testing.T) {
 	a := lan.Host(t, "a", "192.0.2.1/24", "2001:db8::1/64")
 	file, state := movedFile(t, moved), filepath.Join(t.TempDir(), "VI_1.vip.json")
 	r := a.Start(t, netns.Role("router", "-priority", "200", "-more", file, "-state", state))
-	waitHolder(t, 6*time.Second, a, theVIP)
+	waitHolder(t, patience, a, theVIP)
 	count := len(moved.Routes) + len(moved.Rules)
-	netns.Wait(t, time.Second, "routes and rules", func() bool { return len(ours(t, a)) >= count })
+	netns.Wait(t, patience, "routes and rules", func() bool { return len(ours(t, a)) >= count })
 	first := ours(t, a)
 	t.Logf("%d:\n%s", len(first), strings.Join(first, "\n"))
 	for _, want := range []string{
@@ -123,31 +123,34 @@ func TestRoutes(t *testing.T) {
 	}
 
 	t.Run("put back", func(t *testing.T) {
-		unseen := 0
 		for _, args := range [][]string{
 			{"route", "del", "10.1.0.0/16"}, {"route", "del", "10.4.0.0/16"}, {"-6", "route", "del", "2001:db8:1::/48", "metric", "20"},
 			{"route", "flush", "table", "100"}, {"rule", "del", "priority", "51"}, {"-6", "rule", "del", "priority", "53"},
 		} {
 			before := status(t, r).Counters.RoutesLost
-			a.Run(t, netns.Tool("ip", args...))
-			netns.Wait(t, 2*time.Second, "return after ip "+strings.Join(args, " "), func() bool { return slices.Equal(ours(t, a), first) })
-			// A renewal puts it back too, but only the notification finds it absent.
-			if status(t, r).Counters.RoutesLost == before {
-				unseen++
+			// A renewal puts it back too, but only the notification finds it absent:
+			// time and again it cannot fall right before a renewal.
+			const tries = 5
+			for try := 1; status(t, r).Counters.RoutesLost == before; try++ {
+				if try > tries {
+					t.Errorf("ip %s: %d times put back by the next renewal, not at the notification", strings.Join(args, " "), tries)
+					break
+				}
+				a.Run(t, netns.Tool("ip", args...))
+				netns.Wait(t, patience, "return after ip "+strings.Join(args, " "), func() bool { return slices.Equal(ours(t, a), first) })
 			}
 		}
-		// One of them may have fallen right before a renewal.
-		if s := status(t, r); unseen > 1 || s.Counters.AddressesLost != 0 {
-			t.Errorf("%d put back by the next renewal, not at the notification; %+v", unseen, s.Counters)
+		if s := status(t, r); s.Counters.AddressesLost != 0 {
+			t.Errorf("%+v", s.Counters)
 		}
 	})
 	t.Run("address that a route needs", func(t *testing.T) {
 		a.Run(t, netns.Tool("ip", "addr", "del", theVIP+"/24", "dev", "eth0"))
-		netns.Wait(t, time.Second, "return of all", func() bool { return slices.Equal(ours(t, a), first) })
+		netns.Wait(t, patience, "return of all", func() bool { return slices.Equal(ours(t, a), first) })
 	})
 	t.Run("somebody else's route to the same place stays", func(t *testing.T) {
 		a.Run(t, netns.Tool("ip", "route", "append", "10.6.0.0/16", "via", "192.0.2.77"))
-		if err := r.Stop(t, 2*time.Second); err != nil {
+		if err := r.Stop(t, 5*time.Second); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 		if left := ours(t, a); len(left) > 0 {
@@ -160,14 +163,14 @@ func TestRoutes(t *testing.T) {
 	})
 	t.Run("killed", func(t *testing.T) {
 		r := a.Start(t, netns.Role("router", "-priority", "200", "-more", file, "-state", state))
-		netns.Wait(t, 6*time.Second, "routes and rules", func() bool { return slices.Equal(ours(t, a), first) })
+		netns.Wait(t, patience, "routes and rules", func() bool { return slices.Equal(ours(t, a), first) })
 		r.Kill(t)
-		waitGone(t, 4*time.Second, a, theVIP)
+		waitGone(t, patience, a, theVIP)
 		if left := ours(t, a); len(left) == 0 {
 			t.Error("nothing is left of a killed router: the test tests nothing")
 		}
 		a.Start(t, netns.Role("router", "-priority", "200", "-state", state, "-vips", "192.0.2.101/24"))
-		waitHolder(t, 6*time.Second, a, "192.0.2.101")
+		waitHolder(t, patience, a, "192.0.2.101")
 		if left := ours(t, a); len(left) > 0 {
 			t.Errorf("left after the next start: %v", left)
 		}
@@ -184,15 +187,15 @@ func TestUntracked(t *testing.T) {
 		Rules:  []vrrp.Rule{{Priority: 50, From: netip.MustParsePrefix("10.0.0.0/8"), Table: 100, NoTrack: true}},
 	})
 	r := a.Start(t, netns.Role("router", "-priority", "200", "-more", file))
-	waitHolder(t, 6*time.Second, a, theVIP)
-	netns.Wait(t, time.Second, "route and rule", func() bool { return len(ours(t, a)) == 2 })
+	waitHolder(t, patience, a, theVIP)
+	netns.Wait(t, patience, "route and rule", func() bool { return len(ours(t, a)) == 2 })
 	a.Run(t, netns.Tool("ip", "route", "del", "10.1.0.0/16"))
 	renewed := status(t, r).Counters.Renewals
-	netns.Wait(t, 4*time.Second, "two renewals", func() bool { return status(t, r).Counters.Renewals > renewed+1 })
+	netns.Wait(t, patience, "two renewals", func() bool { return status(t, r).Counters.Renewals > renewed+1 })
 	if got := ours(t, a); len(got) != 1 {
 		t.Errorf("after two renewals: %v", got)
 	}
-	if err := r.Stop(t, 2*time.Second); err != nil {
+	if err := r.Stop(t, 5*time.Second); err != nil {
 		t.Errorf("stop: %v", err)
 	}
 	if got := ours(t, a); len(got) != 0 {
@@ -236,10 +239,10 @@ func TestRoutesAsKeepalived(t *testing.T) {
   to 10.10.0.0/16 goto 60 priority 54
   oif eth0 suppress_prefixlength 0 table 100 priority 60
  }`)
-	waitHolder(t, 8*time.Second, a.a, theVIP)
-	waitHolder(t, 8*time.Second, b.b, theVIP)
+	waitHolder(t, patience, a.a, theVIP)
+	waitHolder(t, patience, b.b, theVIP)
 	count := len(moved.Routes) + len(moved.Rules)
-	netns.Wait(t, 3*time.Second, "routes and rules of both", func() bool { return len(ours(t, a.a)) >= count && len(ours(t, b.b)) >= count })
+	netns.Wait(t, patience, "routes and rules of both", func() bool { return len(ours(t, a.a)) >= count && len(ours(t, b.b)) >= count })
 	we, they := ours(t, a.a), ours(t, b.b)
 	for _, line := range we {
 		if !slices.Contains(they, line) {

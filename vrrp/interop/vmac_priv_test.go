@@ -122,32 +122,32 @@ func TestVMACFailover(t *testing.T) {
 			t.Parallel()
 			s := newVMACSite(t, m)
 			ra := s.router(t, s.a, "-priority", "150")
-			s.up(t, 6*time.Second, s.a, nil)
-			s.router(t, s.b, "-priority", "100").WaitOutput(t, "role BACKUP", 2*time.Second)
+			s.up(t, patience, s.a, nil)
+			s.router(t, s.b, "-priority", "100").WaitOutput(t, "role BACKUP", patience)
 			if out := s.b.Run(t, netns.Tool("ip", "-d", "link", "show", s.link)); strings.Contains(out, ",UP") || !strings.Contains(out, s.mac) || !strings.Contains(out, "edgekeeper VI_1") {
 				t.Errorf("the backup's VMAC should exist and be down: %s", out)
 			}
-			s.reachable(t, 3*time.Second)
+			s.reachable(t, patience)
 			// From here on the entry is never asked for again.
 			s.client.Run(t, netns.Tool("ip", "neigh", "replace", s.vip, "lladdr", s.mac, "dev", "eth0", "nud", "permanent"))
 			s.client.Run(t, netns.Tool("nft", "add table netdev t; add chain netdev t in { type filter hook ingress device eth0 priority 0; }; "+
 				"add rule netdev t in arp saddr ip "+theVIP+" drop; add rule netdev t in icmpv6 type nd-neighbor-advert drop"))
 
 			ra.Kill(t)
-			took := s.up(t, 6*time.Second, s.b, nil)
-			t.Logf("kill -9: taken over after %s, reachable after %s more", took, s.reachable(t, 3*time.Second))
+			took := s.up(t, patience, s.b, nil)
+			t.Logf("kill -9: taken over after %s, reachable after %s more", took, s.reachable(t, patience))
 			// What the dead router left answers no more: its address went with the lease.
 			if s.active(t, s.a) {
 				t.Error("two hosts have the address on the virtual MAC address")
 			}
 			ra = s.router(t, s.a, "-priority", "150")
-			s.up(t, 6*time.Second, s.a, s.b)
-			t.Logf("preemption: reachable after %s", s.reachable(t, 3*time.Second))
+			s.up(t, patience, s.a, s.b)
+			t.Logf("preemption: reachable after %s", s.reachable(t, patience))
 			ra.Signal(t, syscall.SIGUSR2)
-			ra.WaitOutput(t, "handover: <nil>", 3*time.Second)
-			s.up(t, time.Second, s.b, s.a)
-			t.Logf("handover: reachable after %s", s.reachable(t, 3*time.Second))
-			if err := ra.Stop(t, 2*time.Second); err != nil {
+			ra.WaitOutput(t, "handover: <nil>", patience)
+			s.up(t, patience, s.b, s.a)
+			t.Logf("handover: reachable after %s", s.reachable(t, patience))
+			if err := ra.Stop(t, 5*time.Second); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 			if out := s.a.Run(t, netns.Tool("ip", "link")); strings.Contains(out, s.link) {
@@ -172,14 +172,14 @@ func TestVMACWire(t *testing.T) {
 				s := newVMACSite(t, m)
 				file := filepath.Join(t.TempDir(), "wire.pcap")
 				shark := s.client.Start(t, netns.Tool("tshark", "-i", "eth0", "-q", "-w", file))
-				shark.WaitOutput(t, "Capture started", 10*time.Second)
+				shark.WaitOutput(t, "Capture started", patience)
 				args := []string{"-priority", "200"}
 				if base {
 					args = append(args, "-transmit-base")
 				}
 				r := s.router(t, s.a, args...)
-				s.up(t, 6*time.Second, s.a, nil)
-				s.reachable(t, 3*time.Second)
+				s.up(t, patience, s.a, nil)
+				s.reachable(t, patience)
 				time.Sleep(2500 * time.Millisecond)
 				if got := s.neighbour(t, s.vip); !strings.Contains(got, s.mac) {
 					t.Errorf("client's entry for the virtual address: %s", got)
@@ -194,7 +194,7 @@ func TestVMACWire(t *testing.T) {
 				if got := s.neighbour(t, own); strings.Contains(got, s.mac) || !strings.Contains(got, "lladdr") {
 					t.Errorf("client's entry for the parent's address: %s", got)
 				}
-				if err := r.Stop(t, 2*time.Second); err != nil {
+				if err := r.Stop(t, 5*time.Second); err != nil {
 					t.Errorf("stop: %v", err)
 				}
 				time.Sleep(300 * time.Millisecond)
@@ -253,41 +253,41 @@ func TestVMACWithKeepalived(t *testing.T) {
 					return s.a.Start(t, netns.Role("router", append([]string{"-priority", priority, "-vips", p.vips, "-vmac", s.link}, ours...)...))
 				}
 				kd := p.keepalived(t, 100, "use_vmac "+s.link+theirs)
-				s.up(t, 6*time.Second, s.b, nil)
-				s.reachable(t, 3*time.Second)
+				s.up(t, patience, s.b, nil)
+				s.reachable(t, patience)
 				s.client.Run(t, netns.Tool("ip", "neigh", "replace", s.vip, "lladdr", s.mac, "dev", "eth0", "nud", "permanent"))
 
 				r := router("150")
-				s.up(t, 6*time.Second, s.a, s.b)
-				t.Logf("we preempt keepalived: reachable after %s", s.reachable(t, 3*time.Second))
+				s.up(t, patience, s.a, s.b)
+				t.Logf("we preempt keepalived: reachable after %s", s.reachable(t, patience))
 				capture, late, begin := s.lan.Capture(t, s.a, s.b), netns.MeasureLateness(t), time.Now()
-				if err := r.Stop(t, 2*time.Second); err != nil {
+				if err := r.Stop(t, 5*time.Second); err != nil {
 					t.Errorf("stop: %v", err)
 				}
-				s.up(t, 3*time.Second, s.b, s.a)
+				s.up(t, patience, s.b, s.a)
 				takeover{from: "a", to: "b", resigned: true, wait: vrrp.Version(m.version).Skew(time.Second, 100)}.check(t, capture, late, begin)
-				t.Logf("we stop: reachable after %s", s.reachable(t, 3*time.Second))
+				t.Logf("we stop: reachable after %s", s.reachable(t, patience))
 
 				r = router("50")
-				r.WaitOutput(t, "role BACKUP", 2*time.Second)
+				r.WaitOutput(t, "role BACKUP", patience)
 				time.Sleep(4200 * time.Millisecond) // longer than our master-down time
 				if s.active(t, s.a) || !s.active(t, s.b) {
 					t.Fatal("we do not hear keepalived's adverts from the virtual MAC address")
 				}
 				kd.Signal(t, syscall.SIGTERM)
-				s.up(t, 3*time.Second, s.a, s.b)
-				t.Logf("keepalived stops: reachable after %s", s.reachable(t, 3*time.Second))
+				s.up(t, patience, s.a, s.b)
+				t.Logf("keepalived stops: reachable after %s", s.reachable(t, patience))
 				<-kd.Done()
 				// We are master with the interface up, and must hear a better one whose
 				// adverts come from the same MAC address.
 				kd = p.keepalived(t, 200, "use_vmac "+s.link+theirs)
-				s.up(t, 8*time.Second, s.b, s.a)
-				t.Logf("keepalived preempts us: reachable after %s", s.reachable(t, 3*time.Second))
+				s.up(t, patience, s.b, s.a)
+				t.Logf("keepalived preempts us: reachable after %s", s.reachable(t, patience))
 				for _, x := range status(t, r).Troubles {
 					t.Errorf("trouble with keepalived: %s: %s", x.Kind, x.Detail)
 				}
 				kd.Signal(t, syscall.SIGTERM)
-				s.up(t, 3*time.Second, s.a, s.b)
+				s.up(t, patience, s.a, s.b)
 			})
 		}
 	}
@@ -304,13 +304,13 @@ func TestVMACKept(t *testing.T) {
 	// A macvlan with the name and the MAC address that is not ours.
 	ip("link", "add", s.link, "link", "eth0", "address", s.mac, "type", "macvlan", "mode", "private")
 	r := s.router(t, s.a, "-state", state)
-	r.WaitOutput(t, "there is an interface of this name that is not ours", 5*time.Second)
+	r.WaitOutput(t, "there is an interface of this name that is not ours", patience)
 	<-r.Done()
 	ip("link", "show", s.link) // still there
 	ip("link", "del", s.link)
 
 	r = s.router(t, s.a, "-state", state)
-	s.up(t, 6*time.Second, s.a, nil)
+	s.up(t, patience, s.a, nil)
 	for _, meddle := range [][]string{
 		{"link", "set", s.link, "down"},
 		{"link", "del", s.link},
@@ -318,17 +318,17 @@ func TestVMACKept(t *testing.T) {
 		{"link", "set", s.link, "address", "02:00:00:00:00:01"},
 	} {
 		ip(meddle...)
-		took := netns.Wait(t, 3*time.Second, "repair of ip "+strings.Join(meddle, " "), func() bool {
+		took := netns.Wait(t, patience, "repair of ip "+strings.Join(meddle, " "), func() bool {
 			return s.active(t, s.a) && strings.Contains(s.a.Run(t, netns.Tool("ip", "link", "show", s.link)), s.mac)
 		})
 		t.Logf("ip %s: repaired after %s", strings.Join(meddle, " "), took)
-		s.reachable(t, time.Second)
+		s.reachable(t, patience)
 	}
 	s.a.Cut(t)
-	r.WaitOutput(t, "role FAULT", 2*time.Second)
-	netns.Wait(t, time.Second, "VMAC down in FAULT", func() bool { return !s.active(t, s.a) })
+	r.WaitOutput(t, "role FAULT", patience)
+	netns.Wait(t, patience, "VMAC down in FAULT", func() bool { return !s.active(t, s.a) })
 	s.a.Mend(t)
-	s.up(t, 8*time.Second, s.a, nil)
+	s.up(t, patience, s.a, nil)
 
 	// Another interface gets the name of the parent.
 	ip("link", "set", "eth0", "down")
@@ -337,17 +337,17 @@ func TestVMACKept(t *testing.T) {
 	ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
 	ip("link", "set", "far0", "up")
 	ip("link", "set", "eth0", "up")
-	netns.Wait(t, 10*time.Second, "VMAC on the new interface", func() bool {
+	netns.Wait(t, patience, "VMAC on the new interface", func() bool {
 		return s.active(t, s.a) && strings.Contains(s.a.Run(t, netns.Tool("ip", "link", "show", s.link)), s.link+"@eth0")
 	})
 
 	// Killed: the address goes with its lease, and a start without a VMAC removes
 	// the interface.
 	r.Kill(t)
-	netns.Wait(t, 4*time.Second, "end of the lease", func() bool { return !s.active(t, s.a) })
+	netns.Wait(t, patience, "end of the lease", func() bool { return !s.active(t, s.a) })
 	ip("link", "show", s.link)
 	r = s.a.Start(t, netns.Role("router", "-state", state))
-	r.WaitOutput(t, "role BACKUP", 2*time.Second)
+	r.WaitOutput(t, "role BACKUP", patience)
 	if out := s.a.Run(t, netns.Tool("ip", "link")); strings.Contains(out, s.link) {
 		t.Errorf("the VMAC of a crashed router is still there:\n%s", out)
 	}

@@ -23,15 +23,15 @@ func TestAnnouncements(t *testing.T) {
 			p := newPair(t, m)
 			capture := p.lan.Capture(t, p.a)
 			ours := p.router(t, 200)
-			waitHolder(t, 5*time.Second, p.a, p.vip)
-			netns.Wait(t, 5*time.Second, "announcements", func() bool {
+			waitHolder(t, patience, p.a, p.vip)
+			netns.Wait(t, patience, "announcements", func() bool {
 				return len(capture.Frames())-len(adverts(capture.Frames())) >= 5*len(p.prefixes())
 			})
-			if err := ours.Stop(t, 2*time.Second); err != nil {
+			if err := ours.Stop(t, 5*time.Second); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 			var all []advert
-			netns.Wait(t, time.Second, "resignation", func() bool {
+			netns.Wait(t, patience, "resignation", func() bool {
 				all = adverts(capture.Frames())
 				return len(all) > 0 && all[len(all)-1].priority == 0
 			})
@@ -40,17 +40,7 @@ func TestAnnouncements(t *testing.T) {
 					t.Errorf("an advert of priority %d before the end", a.priority)
 				}
 			}
-			file := filepath.Join(t.TempDir(), "wire.pcap")
-			f, err := os.Create(file)
-			if err == nil {
-				err = netns.WritePcap(f, capture.Frames())
-			}
-			if err == nil {
-				err = f.Close()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := writePcap(t, capture.Frames())
 			if m.v6 {
 				p.checkNeighbour(t, file)
 			} else {
@@ -58,6 +48,23 @@ func TestAnnouncements(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writePcap writes frames into a file.
+func writePcap(t *testing.T, frames []netns.Frame) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "wire.pcap")
+	f, err := os.Create(file)
+	if err == nil {
+		err = netns.WritePcap(f, frames)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // tshark prints fields of the packets a filter passes, separated by |.
@@ -126,7 +133,7 @@ func TestIPv6Lease(t *testing.T) {
 	p.a.Run(t, netns.Tool("ip", "-6", "addr", "add", "2001:db8::a/64", "dev", "eth0", "valid_lft", "1000", "preferred_lft", "1000", "nodad"))
 	p.vips = "2001:db8::100/64,2001:db8:1::1/64,2001:db8::200/128"
 	ours := p.router(t, 100)
-	waitHolder(t, 5*time.Second, p.a, "2001:db8::200")
+	waitHolder(t, patience, p.a, "2001:db8::200")
 	for _, have := range p.a.Addresses(t) {
 		switch have.Prefix.String() {
 		case "2001:db8::100/64", "2001:db8:1::1/64":
@@ -155,7 +162,7 @@ func TestIPv6Lease(t *testing.T) {
 		t.Errorf("no connected route for the virtual address's own prefix: %q", r)
 	}
 	ours.Kill(t)
-	waitGone(t, 4*time.Second, p.a, "2001:db8::100")
-	waitGone(t, time.Second, p.a, "2001:db8:1::1")
+	waitGone(t, patience, p.a, "2001:db8::100")
+	waitGone(t, patience, p.a, "2001:db8:1::1")
 	route("after the lease")
 }
