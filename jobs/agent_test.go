@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgekeeper/edgekeeper/test/binaries"
+	"github.com/edgekeeper/edgekeeper/test/consultest"
 )
 
 // agent runs a real Nomad, server and client in one, until the test ends; consul
@@ -43,7 +43,10 @@ func start(t *testing.T, name string, conf map[string]any) *api.Config {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports := freePorts(t)
+	ports, err := consultest.FreePorts(3)
+	if err != nil {
+		t.Fatal(err)
+	}
 	local := map[string]string{"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"}
 	client := map[string]any{
 		"enabled": true, "cpu_total_compute": 4000, "meta": map[string]string{"role": "director", VersionMeta: "1.0.0"},
@@ -136,20 +139,6 @@ func stopTasks(t *testing.T, cfg *api.Config) {
 			t.Log(err)
 		}
 	}
-}
-
-// freePorts gives three: all open at once, so that they differ.
-func freePorts(t *testing.T) (ports [3]int) {
-	t.Helper()
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // unmount takes off what Nomad mounts in the folders of tasks and leaves there

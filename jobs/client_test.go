@@ -231,7 +231,7 @@ func failing(t *testing.T, c *Client) {
 	if err := c.Stop(ctx, "sleeper", true, false); err != nil {
 		t.Error(err)
 	}
-	short, cancel := context.WithTimeoutCause(ctx, 2*time.Second, errors.New("time is up"))
+	short, cancel := context.WithTimeoutCause(ctx, 5*time.Second, errors.New("time is up"))
 	defer cancel()
 	nowhere := strings.Replace(sleeper, `type = "system"`, "type = \"service\"\n  constraint {\n    attribute = \"${meta.role}\"\n    value     = \"nobody\"\n  }", 1)
 	err = c.Run(short, parse(t, c, nowhere), false)

@@ -78,6 +78,16 @@ func TestUpgradeOnNomad(t *testing.T) {
 		}
 	}
 	run(filepath.Join(dir, "${meta."+VersionMeta+"}", "edgekeeper"))
+	for _, node := range []string{"lvs1", "lvs2"} { // that it runs does not say that it has come to anything
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			if pid, err := os.ReadFile(filepath.Join(dir, node+".pid")); err == nil && len(pid) > 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the director on %s does not begin", node)
+			}
+		}
+	}
 	if err := os.WriteFile(filepath.Join(dir, "master"), []byte("lvs1"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func run[T any](t *testing.T, f func(context.Context, func(T)) error) *stream[T]
 // satisfy one of the others.
 func (s *stream[T]) next(what string, ok func(T) bool, before ...func(T) bool) T {
 	s.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(90 * time.Second) // of a cluster on a busy machine
 loop:
 	for {
 		select {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -95,7 +96,7 @@ func Start(t testing.TB, o Options) *Agent {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports, err := freePorts(5)
+	ports, err := FreePorts(5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,23 +260,30 @@ func clean(env []string) []string {
 	return out
 }
 
-// freePorts gives ports that nobody listens on, for TCP and UDP.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+// Ports that FreePorts gives are below those that the kernel hands out to clients
+// and listeners without a wish (net.ipv4.ip_local_port_range, from 32768 on), and
+// those of Nomad's allocations: nobody takes the port of a server that is stopped
+// for a while.
+const firstPort, allPorts = 10000, 10000
+
+// FreePorts gives ports of the loopback address that nobody listens on, for TCP and
+// UDP.
+func FreePorts(n int) ([]int, error) {
+	var free []int
+	for range 100 * n {
+		port := firstPort + rand.IntN(allPorts)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			continue
 		}
 		defer l.Close()
-		port := l.Addr().(*net.TCPAddr).Port
 		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
 		defer u.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports, nil
+		if free = append(free, port); len(free) == n {
+			return free, nil
 		}
 	}
 	return nil, fmt.Errorf("find %d free ports: none", n)

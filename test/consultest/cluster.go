@@ -29,7 +29,7 @@ func StartCluster(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	const servers, perAgent = 3, 3
-	ports, err := freePorts((servers + 1) * perAgent)
+	ports, err := FreePorts((servers + 1) * perAgent)
 	if err != nil {
 		t.Fatal(err)
 	}

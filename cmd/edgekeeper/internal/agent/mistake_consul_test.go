@@ -47,9 +47,10 @@ virtual_server "web" {
   drain_timeout = "0s"
   service "web" {}
   check "tcp" {
-    interval = "1s"
-    timeout  = "1s"
-    retries  = 0
+    interval    = "1s"
+    timeout     = "1s"
+    retries     = 3
+    retry_delay = "20ms"
   }
 }`, f.dir, f.agent.Addr))
 	f.start()

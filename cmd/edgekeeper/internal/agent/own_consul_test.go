@@ -49,7 +49,7 @@ func TestOwnCheckThroughToTheTable(t *testing.T) {
 	}
 	s := newSite(t)
 	s.consulConfig(fmt.Sprintf("address = %q", a.Addr))
-	const check = "interval = \"500ms\"\n    timeout = \"500ms\"\n    retries = 0\n"
+	const check = "interval = \"500ms\"\n    timeout = \"500ms\"\n    retries = 3\n    retry_delay = \"20ms\"\n"
 	s.rewrite("director.hcl", `service "web" {}`, fmt.Sprintf(`service "web" {}
   real_server "127.7.0.1:%d" {
     weight = 9
