@@ -27,22 +27,10 @@ func fullPort(t *testing.T) netip.AddrPort {
 // fullListener is fullPort, with the descriptor that makes room by accept.
 func fullListener(t *testing.T) (netip.AddrPort, int) {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
+	addr, fd := boundSocket(t)
 	if err := unix.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*unix.SockaddrInet4).Port))
 	conn, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +68,7 @@ func first(t *testing.T, cfg Config, c discovery.Check) discovery.Verdict {
 // TestConnect: checks that only connect end as they would with a probe of their
 // own.
 func TestConnect(t *testing.T) {
-	base := discovery.CheckSpec{Type: discovery.TCP, Interval: time.Second, Timeout: time.Second, RetryDelay: 10 * time.Millisecond, Rise: 1}
+	base := discovery.CheckSpec{Type: discovery.TCP, Interval: 5 * time.Second, Timeout: 5 * time.Second, RetryDelay: 10 * time.Millisecond, Rise: 1}
 	open, closed, full := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) }), closedPort(t), fullPort(t)
 	for _, c := range []struct {
 		name   string

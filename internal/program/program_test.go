@@ -2,7 +2,9 @@ package program
 
 import (
 	"context"
+	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -54,12 +56,22 @@ func TestOutcome(t *testing.T) {
 
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	begin := time.Now()
-	if o := run(t, ctx, Program{Command: shell(`trap "" TERM; while :; do sleep 60; done`)}); o.Reason != "stopped" || o.Exited() {
+	defer cancel()
+	ready := filepath.Join(t.TempDir(), "ready")
+	begin := make(chan time.Time, 1)
+	go func() { // when it does not listen to TERM any more
+		for ctx.Err() == nil {
+			if _, err := os.Stat(ready); err == nil {
+				begin <- time.Now()
+				cancel()
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	if o := run(t, ctx, Program{Command: shell(`trap "" TERM; : >` + ready + `; while :; do sleep 60; done`)}); o.Reason != "stopped" || o.Exited() {
 		t.Errorf("got %+v", o)
 	}
-	if took := time.Since(begin); took < stopTime {
+	if took := time.Since(<-begin); took < stopTime {
 		t.Errorf("killed after %s", took)
 	}
 }

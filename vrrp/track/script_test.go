@@ -205,9 +205,10 @@ func TestScriptGroup(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			s := Script{Command: shell("cd " + dir + "; echo started; " + c.text), Interval: time.Hour, Timeout: 300 * time.Millisecond}
+			// In this time it must have started its child.
+			s := Script{Command: shell("cd " + dir + "; echo started; " + c.text), Interval: time.Hour, Timeout: 2 * time.Second}
 			v := next(t, follow(t, s))
-			wantState(t, v, vrrp.TrackDown, "no result within 300ms")
+			wantState(t, v, vrrp.TrackDown, "no result within 2s")
 			if v.Output != "started" {
 				t.Errorf("output %q", v.Output)
 			}

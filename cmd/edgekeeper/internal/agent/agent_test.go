@@ -107,7 +107,12 @@ func (s *site) rewrite(name, old, text string) {
 func (s *site) start() {
 	s.t.Helper()
 	s.run()
-	s.until("the director answers", func() bool { _, err := s.client().Snapshot(s.t.Context()); return err == nil })
+	// It answers before it has begun: without a router, say.
+	s.until("the director has begun", func() bool {
+		events, err := s.client().Events(s.t.Context(), 0)
+		return err == nil && strings.Contains(fmt.Sprint(events), "started with")
+	})
+	s.snapshot() // when all that it begins with is done
 }
 
 // run is start, without waiting for anything.
@@ -156,12 +161,15 @@ func (s *site) snapshot() control.Snapshot {
 	return snap
 }
 
+// patience is how long until waits on a machine that has much else to do.
+const patience = 30 * time.Second
+
 // until waits for something that is about to happen.
 func (s *site) until(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within 10 s: %s; the kernel holds:\n%s", what, s.kernel.Dump())
+			s.t.Fatalf("not within %s: %s; the kernel holds:\n%s", patience, what, s.kernel.Dump())
 		}
 	}
 }
@@ -283,9 +291,10 @@ func TestRestartAdoptsWithoutAnOp(t *testing.T) {
 		  weight = 3
 		}
 		check "tcp" {
-		  interval = "1s"
-		  timeout  = "500ms"
-		  retries  = 0
+		  interval    = "1s"
+		  timeout     = "1s"
+		  retries     = 3
+		  retry_delay = "20ms"
 		}`, l.Addr()))
 	s.start()
 	s.table("127.0.0.1:0 127.0.0.1:3")

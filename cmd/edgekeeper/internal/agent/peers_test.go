@@ -29,7 +29,7 @@ vrrp "VI_1" {
   interface         = "eth0"
   virtual_router_id = 51
   version           = 3
-  advert_interval   = "100ms"
+  advert_interval   = "400ms"
   unicast_service "edge" {
     tags   = ["prod"]
     linger = %q

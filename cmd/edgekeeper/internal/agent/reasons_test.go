@@ -94,7 +94,7 @@ func TestChangedCheckKeepsTheState(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // a decision is made before it has answered
 	}))
 	t.Cleanup(up.Close)
-	down, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	down, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and ends them without a word
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,8 @@ func TestChangedCheckKeepsTheState(t *testing.T) {
 				return
 			}
 			attempts.Add(1)
-			defer conn.Close() // at the end
+			time.Sleep(100 * time.Millisecond)
+			_ = conn.Close()
 		}
 	}()
 	t.Cleanup(func() {
@@ -124,7 +125,7 @@ func TestChangedCheckKeepsTheState(t *testing.T) {
 		}
 		check "http" {
 		  interval = %q
-		  timeout  = "500ms"
+		  timeout  = "20s"
 		  retries  = 0
 		}`, up.Listener.Addr(), down.Addr(), interval))
 	}
@@ -138,11 +139,11 @@ func TestChangedCheckKeepsTheState(t *testing.T) {
 		slices.Sort(out)
 		return strings.Join(out, ", ")
 	}
-	config("600ms")
+	config("20s")
 	s.start()
 	s.until("both checks have answered", func() bool { return health() == "1 up, 7 down" })
 	s.kernel.Ops()
-	for _, interval := range []string{"700ms", "800ms"} {
+	for _, interval := range []string{"21s", "22s"} {
 		config(interval)
 		loaded := s.snapshot().Config.LoadedAt
 		s.hup <- syscall.SIGHUP

@@ -158,7 +158,7 @@ func TestExecKill(t *testing.T) {
 		}
 	})
 	t.Run("timeout", func(t *testing.T) {
-		err := (&Exec{Command: []string{"/bin/sh", "-c", "echo begun; sleep 1000"}}).Deliver(within(t, 300*time.Millisecond), master)
+		err := (&Exec{Command: []string{"/bin/sh", "-c", "echo begun; sleep 1000"}}).Deliver(within(t, 2*time.Second), master)
 		if !errors.As(err, new(interface{ ExitCode() int })) || !strings.Contains(err.Error(), "killed when its time was over") || !strings.HasSuffix(err.Error(), "output: begun") {
 			t.Errorf("got %v", err)
 		}
@@ -235,7 +235,7 @@ func TestFIFO(t *testing.T) {
 	var err error
 	n := 6
 	for ; err == nil; n++ {
-		err = f.Deliver(within(t, 50*time.Millisecond), state(n))
+		err = f.Deliver(within(t, time.Second), state(n))
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) || n < 1000 {
 		t.Fatalf("after %d lines: %v", n-6, err)
