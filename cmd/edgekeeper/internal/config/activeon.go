@@ -13,14 +13,18 @@ func (c *checker) activeOn(cfg *Config) {
 	for _, v := range cfg.Instances {
 		names = append(names, v.Router.Name)
 	}
+	blocks := map[string]*block{}
+	for _, b := range c.root.all("virtual_server") {
+		if blocks[b.label] == nil {
+			blocks[b.label] = b
+		}
+	}
 	for i := range cfg.VirtualServers {
 		s := &cfg.VirtualServers[i]
-		blocks := c.root.all("virtual_server")
-		at := slices.IndexFunc(blocks, func(b *block) bool { return b.label == s.Name })
-		if at < 0 {
+		b := blocks[s.Name]
+		if b == nil {
 			continue
 		}
-		b := blocks[at]
 		s.ActiveOn, _ = discovery.ParseActiveOn(b.str("active_on"))
 		if s.ActiveOn == discovery.Always {
 			if b.written("vrrp") && !b.bad("active_on") {

@@ -33,7 +33,10 @@ type block struct {
 // values out of range, blocks written twice. What it finds wrong is reported and
 // left out, so that later checks need not see it.
 func open(r *report, t *blockType, labels labels, header hcl.Range, body *hclsyntax.Body) *block {
-	b := &block{report: r, kind: t, label: labels.first, second: labels.second, header: header, at: map[string]hcl.Range{}, values: map[string]any{}}
+	b := &block{report: r, kind: t, label: labels.first, second: labels.second, header: header}
+	if len(body.Attributes) > 0 { // most real servers have none
+		b.at, b.values = make(map[string]hcl.Range, len(body.Attributes)), make(map[string]any, len(body.Attributes))
+	}
 	for name, attr := range body.Attributes {
 		b.attribute(name, attr)
 	}
@@ -113,11 +116,11 @@ func (b *block) child(raw *hclsyntax.Block, first map[string]hcl.Range) {
 		open(b.report, t, labels{}, raw.TypeRange, raw.Body) // for the mistakes within
 		return
 	}
-	key := t.name + "\x00" + label.first + "\x00" + label.second
-	if t.single {
-		key = t.name
-	}
 	if t.single || t.unique {
+		key := t.name
+		if t.unique {
+			key += "\x00" + label.first + "\x00" + label.second
+		}
 		if before, dup := first[key]; dup {
 			what := fmt.Sprintf("%s %q is already defined", t.name, label.first)
 			if label.second != "" {

@@ -9,20 +9,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// largeFile is from which size on a file is parsed in parts, and the least size
-// of a part.
-const largeFile = 64 << 10
+// largeFile is from which size on a file is parsed in parts of at least partSize:
+// small enough for the parser's lists of tokens to be small objects, which the next
+// part uses again, and large enough for a part to be worth its overhead.
+const (
+	largeFile = 64 << 10
+	partSize  = 8 << 10
+)
 
-// inParts parses a large file in parts, on all processors, and reports whether
+// inParts parses a file in parts of at least size, on all processors, and reports whether
 // that gave what parsing it whole would. A part ends behind a line that is a
 // closing brace and nothing else. Where that is no end of a block at the top (in a
 // heredoc, in a comment, in a block that is not indented) the part before does not
 // parse, and neither does a file with a mistake: such a file is for the whole
 // parser, which says what is wrong.
 func inParts(s source, size int) (*hclsyntax.Body, bool) {
-	if len(s.text) < size {
-		return nil, false
-	}
 	type part struct {
 		text []byte
 		at   hcl.Pos

@@ -121,7 +121,7 @@ func (c *checker) persistence(b *block, s *discovery.Spec, datagrams bool) {
 func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
 	written := b.all("real_server")
 	out := slices.Grow[[]discovery.Server](nil, len(written)) // kept for as long as the director runs
-	seen := map[netip.AddrPort]*block{}
+	seen := make(map[netip.AddrPort]*block, len(written))
 	for _, r := range written {
 		server, ok := c.destination(r, s)
 		server.Weight = int(r.num("weight"))
@@ -149,6 +149,9 @@ func (c *checker) realServers(b *block, s *discovery.Spec) []discovery.Server {
 
 // repeated refuses a check of a real server that all of its pool have.
 func (c *checker) repeated(b *block, servers []discovery.Server, pool []discovery.CheckSpec) {
+	if !slices.ContainsFunc(servers, func(s discovery.Server) bool { return len(s.Checks) > 0 }) {
+		return
+	}
 	own := map[string][]discovery.CheckSpec{}
 	for _, s := range servers {
 		own[s.Addr.String()] = s.Checks

@@ -31,8 +31,10 @@ const (
 // after it, so the item at the top of the file that holds the mistake is blanked
 // out and the rest parsed again, until it parses.
 func (r *report) body(s source) *hclsyntax.Body {
-	if body, ok := inParts(s, largeFile); ok {
-		return body
+	if len(s.text) >= largeFile {
+		if body, ok := inParts(s, partSize); ok {
+			return body
+		}
 	}
 	text := s.text
 	for broken := 1; ; broken++ {

@@ -69,8 +69,14 @@ func (b *block) all(name string) []*block {
 
 // one gives the only block of a kind within b, or nil.
 func (b *block) one(name string) *block {
-	if list := b.all(name); len(list) > 0 {
-		return list[0]
+	t := b.kind.block(name)
+	if t == nil {
+		panic(fmt.Sprintf("config: block %q has no block %q", b.kind.name, name))
+	}
+	for _, c := range b.blocks {
+		if c.kind == t {
+			return c
+		}
 	}
 	return nil
 }
