@@ -95,10 +95,21 @@ type phases struct {
 }
 
 func (ph *phases) add(i int, op Op) {
+	if ph.counts(i) {
+		return
+	}
+	ph.ops[ph.next[i]] = op
+	ph.next[i]++
+}
+
+// counts reports whether ops are only counted, and has counted one if so: it need
+// not be made, and its reason not be looked for.
+func (ph *phases) counts(i int) bool {
 	if ph.ops != nil {
-		ph.ops[ph.next[i]] = op
+		return false
 	}
 	ph.next[i]++
+	return true
 }
 
 // place makes room for what was counted, and returns how many ops that are.
@@ -141,8 +152,10 @@ func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
 			ph.removeDest(svc, have[0].Normal(), w)
 			have = have[1:]
 		case side > 0:
-			d := want[0].Normal()
-			ph.add(phaseAddDest, Op{Verb: AddDest, Service: svc, Dest: d, Reason: w.reason(d.Addr)})
+			if !ph.counts(phaseAddDest) {
+				d := want[0].Normal()
+				ph.add(phaseAddDest, Op{Verb: AddDest, Service: svc, Dest: d, Reason: w.reason(d.Addr)})
+			}
 			want = want[1:]
 		default:
 			ph.setDest(svc, have[0].Normal(), want[0].Normal(), w)

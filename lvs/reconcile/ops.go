@@ -59,8 +59,11 @@ func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 // orphan reports whether the op adds a real server to a virtual server that could
 // not be added. The kernel refuses each of them, and that says nothing new.
 func (p *pass) orphan(op lvs.Op) bool {
+	if op.Verb != lvs.AddDest || !p.failed[op.Service.Key] {
+		return false
+	}
 	_, there := p.l.have.Table[op.Service.Key]
-	return op.Verb == lvs.AddDest && !there && p.failed[op.Service.Key]
+	return !there
 }
 
 // guard leaves out what would empty a pool whose additions failed.
