@@ -46,7 +46,7 @@ func loadEdgekeeper(t *scenario.T, s *scenario.Site, sh shape) contender {
 	}
 	var p *site.Proc
 	return contender{
-		name: "edgekeeper", host: h.Name, daemon: true,
+		name: "edgekeeper", host: h.Name, daemon: true, version: []string{t.Binary(scenario.Edgekeeper), "version"},
 		start: func() *site.Proc {
 			var err error
 			p, err = s.Start(h, site.Command{Name: "edgekeeper", Args: []string{t.Binary(scenario.Edgekeeper), "director", "-config", file}})
@@ -69,7 +69,7 @@ func loadIpvsadm(t *scenario.T, s *scenario.Site, sh shape) contender {
 	})
 	file := t.File("load.ipvsadm", b.String())
 	return contender{
-		name: "ipvsadm", host: h.Name,
+		name: "ipvsadm", host: h.Name, version: []string{"ipvsadm", "--version"},
 		start: func() *site.Proc {
 			p, err := s.Start(h, site.Command{Name: "ipvsadm", Args: []string{"sh", "-c", "exec ipvsadm -R < " + file}})
 			t.OK(err)
@@ -107,7 +107,7 @@ func loadKeepalived(t *scenario.T, s *scenario.Site, sh shape) contender {
 	ready := map[int]string{2: conf(2), 3: conf(3)} // making it is no part of a change
 	var p *site.Proc
 	return contender{
-		name: "keepalived", host: h.Name, daemon: true,
+		name: "keepalived", host: h.Name, daemon: true, version: []string{t.Binary(scenario.Keepalived), "--version"},
 		start: func() *site.Proc {
 			var err error
 			p, err = s.Start(h, site.Command{Name: "keepalived", Args: []string{t.Binary(scenario.Keepalived), "-n", "-l", "-C", "-f", file,
