@@ -112,7 +112,7 @@ func TestUpgradeOnNomad(t *testing.T) {
 		}
 		return out
 	}
-	o.Version, o.Step = "missing", 10*time.Second
+	o.Version, o.Step = "missing", 20*time.Second
 	if _, err := c.Upgrade(ctx, "edgekeeper-director", o); !errors.Is(err, ErrFlap) || !strings.Contains(err.Error(), "it has version 1.0.0 again") {
 		t.Errorf("a version that is not there: %v", err)
 	}

@@ -141,13 +141,7 @@ func (h *Host) Addresses(t testing.TB) []Address {
 		if err != nil {
 			return err
 		}
-		list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
-		for range 100 { // on a host with hundreds of addresses that come and go
-			if !errors.Is(err, netlink.ErrDumpInterrupted) {
-				break
-			}
-			list, err = netlink.AddrList(link, netlink.FAMILY_ALL)
-		}
+		list, err := AddrList(link)
 		for _, a := range list {
 			ip, _ := netip.AddrFromSlice(a.IP)
 			bits, _ := a.Mask.Size()
@@ -156,6 +150,17 @@ func (h *Host) Addresses(t testing.TB) []Address {
 		return err
 	})
 	return out
+}
+
+// AddrList is netlink's, for addresses that come and go meanwhile.
+func AddrList(link netlink.Link) (list []netlink.Addr, err error) {
+	for range 100 {
+		list, err = netlink.AddrList(link, netlink.FAMILY_ALL)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return list, err
 }
 
 // Has reports whether eth0 has the address.

@@ -92,7 +92,7 @@ func (s *vmacSite) find(t *testing.T, h *netns.Host, device string) bool {
 		if err != nil || link.Attrs().RawFlags&unix.IFF_UP == 0 {
 			return nil //nolint:nilerr // it is not there
 		}
-		list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		list, err := netns.AddrList(link)
 		for _, a := range list {
 			found = found || a.IP.String() == s.vip
 		}

@@ -202,6 +202,12 @@ func (h *Host) has(l netlink.Link, addr netip.Addr) (bool, error) {
 		family = unix.AF_INET6
 	}
 	list, err := h.nl.AddrList(l, family)
+	for range 100 { // while addresses come and go
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+		list, err = h.nl.AddrList(l, family)
+	}
 	if err != nil {
 		return false, fmt.Errorf("list addresses of %s: %w", h.Name, err)
 	}

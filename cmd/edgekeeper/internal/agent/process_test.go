@@ -71,6 +71,7 @@ func TestProcess(t *testing.T) {
 	}
 
 	k.allow()
+	s.until("master", func() bool { return s.snapshot().VRRP[0].State == "MASTER" }) // it would become that in between
 	since := s.snapshot().VRRP[0].Since
 	s.setup("")
 	s.hup <- syscall.SIGHUP
