@@ -48,7 +48,11 @@ func forms(t *scenario.T) {
 	_, err = s.Start(d2, site.Command{Name: "edgekeeper", Args: []string{
 		t.Binary(scenario.Edgekeeper), "director", "-config", t.File("forms.hcl", strings.Join(hcl, "\n"))}})
 	t.OK(err)
-	keepalived, edgekeeper := settled(t, s, d1), settled(t, s, d2)
+	want := len(list)
+	for _, f := range list {
+		want += len(f.servers)
+	}
+	keepalived, edgekeeper := settled(t, s, d1, want), settled(t, s, d2, want)
 	t.File("keepalived.rules", strings.Join(keepalived, "\n")+"\n")
 	t.File("edgekeeper.rules", strings.Join(edgekeeper, "\n")+"\n")
 	t.Measure("forms compared", "%d virtual servers, %d lines of ipvsadm -Sn, in %s", len(list), len(edgekeeper), ms(time.Since(began)))
@@ -62,30 +66,30 @@ func forms(t *scenario.T) {
 			t.Errorf("only edgekeeper: %s", l)
 		}
 	}
-	servers := 0
-	for _, f := range list {
-		servers += len(f.servers)
-	}
-	if want := len(list) + servers; len(edgekeeper) != want {
+	if len(edgekeeper) != want {
 		t.Errorf("edgekeeper made %d lines of %d", len(edgekeeper), want)
 	}
 }
 
 // settled returns the sorted lines of ipvsadm -Sn when they have not changed for
-// a while.
-func settled(t *scenario.T, s *scenario.Site, h *site.Host) []string {
+// a while, and for a longer one when they are not as many as wanted.
+func settled(t *scenario.T, s *scenario.Site, h *site.Host, want int) []string {
 	var lines []string
+	still := 0
 	t.Within(time.Minute, "the table of "+h.Name+" is complete", func() bool {
 		out, err := s.Run(h, "ipvsadm", "-Sn")
 		t.OK(err)
 		now := strings.Split(strings.TrimSpace(out), "\n")
 		slices.Sort(now)
-		same := len(now) > 1 && slices.Equal(now, lines)
-		lines = now
-		if !same {
-			t.Sleep(2 * time.Second)
+		if still++; len(now) <= 1 || !slices.Equal(now, lines) {
+			still = 0
 		}
-		return same
+		lines = now
+		if still > 5 || still > 0 && len(now) == want {
+			return true
+		}
+		t.Sleep(2 * time.Second)
+		return false
 	})
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])

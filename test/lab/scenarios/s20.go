@@ -85,11 +85,15 @@ func s20(t *scenario.T, first, second scenario.Need) {
 
 // judgeOverlap reports for how long two directors held the virtual address,
 // the first election included, and fails the scenario for any such time when
-// strict.
+// strict, unless the machine let nobody run for longer than a director waits for one
+// that lives to let go of the address.
 func judgeOverlap(t *scenario.T, s *scenario.Site, strict bool) {
-	d := s.Sampler.Overlap(time.Time{})
+	d, held := s.Sampler.Overlap(time.Time{}), s.Sampler.Blameless(time.Time{})
 	t.Measure("both directors held the virtual address for", "%s", ms(d))
-	if strict && d > 0 {
+	if held > 0 {
+		t.Measure("of that, while the machine was held up", "%s", ms(held))
+	}
+	if strict && d > held {
 		t.Errorf("both directors held the virtual address, for %s:\n%s", ms(d), s.Holders())
 	}
 }

@@ -62,7 +62,7 @@ func settings(t *scenario.T) {
 		t.Within(slow, "send_redirects is off on director 1", is(d1, directorSettings))
 		s.Holder(master, "d1")
 		director.Stop()
-		t.Within(time.Second, "send_redirects on director 1 is what it was", is(d1, before[d1]))
+		t.Within(slow, "send_redirects on director 1 is what it was", is(d1, before[d1]))
 	})
 	t.Phase("what a killed director left, the next one undoes", func() {
 		director.Start()
@@ -72,7 +72,7 @@ func settings(t *scenario.T) {
 		director.Start()
 		s.Holder(master, "d1")
 		director.Stop()
-		t.Within(time.Second, "send_redirects on director 1 is what it was", is(d1, before[d1]))
+		t.Within(slow, "send_redirects on director 1 is what it was", is(d1, before[d1]))
 	})
 
 	began := 0

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,10 +35,16 @@ type Sampler struct {
 	changes  []Change
 	holds    []bool
 	overlaps []Span
+	gaps     []Span // between two samples that were far apart
 	samples  int
 	latest   time.Time
 	widest   time.Duration
 }
+
+// far is a distance of samples at which a director may have been as late: with
+// adverts every second, one that takes over from one that lives waits no longer for
+// that to let go (vrrp.Config.ClaimWait).
+const far = 250 * time.Millisecond
 
 // Span is a stretch of time.
 type Span struct{ From, To time.Time }
@@ -121,6 +128,9 @@ func (m *Sampler) sample() error {
 	defer m.mu.Unlock()
 	if !m.latest.IsZero() {
 		m.widest = max(m.widest, now.Sub(m.latest))
+		if now.Sub(m.latest) > far {
+			m.gaps = append(m.gaps, Span{m.latest, now})
+		}
 	}
 	if count > 1 {
 		if n := len(m.overlaps); n > 0 && m.overlaps[n-1].To.Equal(m.latest) {
@@ -174,6 +184,24 @@ func (m *Sampler) Overlap(from time.Time) time.Duration {
 			o.From = from
 		}
 		sum += max(o.To.Sub(o.From), SampleEvery)
+	}
+	return sum
+}
+
+// Blameless is the part of Overlap of a machine that was held up: those times that
+// began within a second of two samples that were far apart, and were no longer than
+// those.
+func (m *Sampler) Blameless(from time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var sum time.Duration
+	for _, o := range m.overlaps {
+		held := slices.ContainsFunc(m.gaps, func(g Span) bool {
+			return o.From.After(g.From.Add(-time.Second)) && o.From.Before(g.To.Add(time.Second)) && o.To.Sub(o.From) <= g.To.Sub(g.From)
+		})
+		if held && !o.From.Before(from) {
+			sum += max(o.To.Sub(o.From), SampleEvery)
+		}
 	}
 	return sum
 }
