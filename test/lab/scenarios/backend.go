@@ -111,7 +111,8 @@ func hear(c net.Conn, ask bool) string {
 }
 
 // read gives the name in the body of an answer that goes on, and the whole answer
-// when it has ended.
+// when it has ended. It leaves the connection open: with direct routing the
+// director learns of its end from the client only.
 func read(t *scenario.T, c net.Conn) (name string, rest <-chan string) {
 	all := make(chan string, 1)
 	first := make(chan string, 1)
@@ -128,7 +129,6 @@ func read(t *scenario.T, c net.Conn) (name string, rest <-chan string) {
 				first <- body
 			}
 			if err != nil {
-				_ = c.Close() // with direct routing the director learns of the end from the client only
 				all <- string(text)
 				return
 			}

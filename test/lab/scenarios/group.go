@@ -107,11 +107,12 @@ func group(t *scenario.T) {
 		})
 		t.Measure("marks restored after", "%s", ms(time.Since(at)))
 		served()
-		st := status()
+		var st scenario.Status
+		t.Within(slow, "the status names the table", func() bool {
+			st = status()
+			return strings.Contains(st.IPVS.LastDrift, fwmarkTable)
+		})
 		t.Measure("drift reported", "%d, the last: %s", st.IPVS.Drift, st.IPVS.LastDrift)
-		if !strings.Contains(st.IPVS.LastDrift, fwmarkTable) {
-			t.Errorf("the status does not name the table: %q", st.IPVS.LastDrift)
-		}
 	})
 	t.Phase("persistence is for the group as a whole", func() {
 		start := strings.Replace(groupHCL, "%[3]s", "1m", 1)

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -266,14 +267,14 @@ func (r *rules) slow() {
 	r.ill("w2", portSlow, true)
 	r.answers(portSlow, "w1")
 	r.ill("w2", portSlow, false)
-	r.t.Within(slow, "web 2 takes connections", func() bool { return r.weight("w2", portSlow) > 0 })
+	steps := []int{0}
+	r.t.Within(slow, "web 2 takes connections", func() bool { steps[0] = r.weight("w2", portSlow); return steps[0] > 0 })
 	began := time.Now()
 	addr := fmt.Sprintf("%s:%d", rulesVIP, portSlow)
-	var steps []int
 	shares := map[bool]map[string]int{true: {}, false: {}} // early or not
 	for end := began.Add(30 * time.Second); time.Now().Before(end); {
 		w := r.weight("w2", portSlow)
-		if n := len(steps); n == 0 || steps[n-1] != w {
+		if steps[len(steps)-1] != w {
 			steps = append(steps, w)
 		}
 		if age := time.Since(began); age < 2*time.Second {
@@ -307,19 +308,20 @@ func (r *rules) slow() {
 func (r *rules) drain() {
 	addr := fmt.Sprintf("%s:%d", rulesVIP, portDrain)
 	const length = 4 * time.Second
-	held := func() (string, <-chan string) {
+	held := func() (net.Conn, string, <-chan string) {
 		c, err := dial(r.client, "tcp", "", addr, time.Minute)
 		r.t.OK(err)
 		_, err = fmt.Fprintf(c, "GET /hold?for=%s HTTP/1.0\r\nHost: site\r\n\r\n", length)
 		r.t.OK(err)
-		return read(r.t, c)
+		name, rest := read(r.t, c)
+		return c, name, rest
 	}
-	name, rest := held()
+	conn, name, rest := held()
 	for range 4 { // the other one was web 4's turn
 		if name == "w3" {
 			break
 		}
-		name, rest = held()
+		conn, name, rest = held()
 	}
 	if name != "w3" {
 		r.t.Fatalf("no connection went to web 3")
@@ -336,10 +338,11 @@ func (r *rules) drain() {
 	if !strings.HasSuffix(end, "w3 to the end") {
 		r.t.Errorf("the connection to the draining server ended with %q", end)
 	}
-	ended := time.Now()
 	if w := r.weight("w3", portDrain); w != 0 {
-		r.t.Errorf("web 3 has weight %d at the end of its last connection, want 0 until then", w)
+		r.t.Errorf("web 3 has weight %d while its last connection is open, want 0", w)
 	}
+	ended := time.Now()
+	r.t.OK(conn.Close())
 	gone := r.t.Within(slow, "web 3 is gone", func() bool { return r.weight("w3", portDrain) < 0 })
 	r.t.Measure("drain", "the connection went on to its end, %s after the deregistration; the server was gone %s later", ms(ended.Sub(at)), ms(gone))
 	r.answers(portDrain, "w4")

@@ -42,9 +42,9 @@ func vipCheck(t *scenario.T) {
 	}
 	lo := func(verb string) { command(t, s, "w2", fmt.Sprintf("ip addr %s %s/32 dev lo", verb, s.VIP.Addr())) }
 	says := func(d *scenario.Director, want string) {
-		if out := d.CLI("why", s.Real("w2").Addr().String()); !strings.Contains(out, want) {
-			t.Errorf("why does not say %q:\n%s", want, out)
-		}
+		t.Within(slow, fmt.Sprintf("why says %q", want), func() bool {
+			return strings.Contains(d.CLI("why", s.Real("w2").Addr().String()), want)
+		})
 	}
 	t.Phase("web 2 lacks the address", func() {
 		at := time.Now()
