@@ -48,15 +48,14 @@ func datagrams(t *testing.T, network, addr string, f func([]byte) []string) neti
 func TestUDP(t *testing.T) {
 	echo := func(b []byte) []string { return []string{string(b)} }
 	silence := func([]byte) []string { return nil }
-	var closed netip.AddrPort
-	{
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		closed = netip.MustParseAddrPort(c.LocalAddr().String())
-		c.Close()
+	// A socket that hears somebody else only: its port is closed, and nobody can
+	// open it.
+	c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")), net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.2:9")))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.Close() })
+	closed := netip.MustParseAddrPort(c.LocalAddr().String())
 	for _, c := range []struct {
 		name    string
 		target  netip.AddrPort

@@ -124,7 +124,7 @@ func TestActiveOnMaster(t *testing.T) {
 			configure := func(activeOn string) {
 				s.write("director.hcl", fmt.Sprintf(base, s.dir, onStop, 80, `real_server "10.0.0.1" { forward = "dr" }
   real_server "10.0.0.2" {}
-  `+activeOn)+router)
+  `+activeOn)+strings.Replace(router, "400ms", "1s", 1)) // time enough to be seen as a backup
 			}
 			configure(`active_on = "master"
   vrrp      = "VI_1"`)
