@@ -24,13 +24,12 @@ func TestAsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The cache of binaries and the folder are for their owner only.
+	// The cache of binaries and the folder are for their owner only. A program that
+	// we wrote ourselves could still be open in a child that another test has just
+	// forked, and busy.
 	copied := filepath.Join(m.dir, "edgekeeper")
-	for _, err := range []error{os.WriteFile(copied, text, 0o755), os.Chmod(m.dir, 0o777), os.Chmod(m.dir+"/director.hcl", 0o644)} {
+	m.Run(t, netns.Tool("cp", path, copied))
+	for _, err := range []error{os.Chmod(copied, 0o755), os.Chmod(m.dir, 0o777), os.Chmod(m.dir+"/director.hcl", 0o644)} {
 		if err != nil {
 			t.Fatal(err)
 		}
