@@ -27,7 +27,8 @@
 // jitter, and 2 s to 60 s when Consul says 429.
 //
 // Reads are stale reads. One whose server was last in contact with the leader
-// longer than MaxStale ago is repeated as a default read.
+// longer than MaxStale ago is repeated as a default read, and one whose index is
+// lower than that of the answer before as a consistent read.
 //
 // An agent answers blocking queries on service health from its streaming
 // backend (the default since Consul 1.10). Such an answer carries neither

@@ -276,7 +276,8 @@ func TestGateways(t *testing.T) {
 
 // TestServerThatHasNotCaughtUp: after a loss of the leader, a server that was away
 // knows the new leader before it knows what it has missed, and answers stale
-// reads with what it had.
+// reads with what it had. A leader that has just been started does the same with
+// default reads until it has read its own log to the end.
 func TestServerThatHasNotCaughtUp(t *testing.T) {
 	bubble(t, Config{}, empty, func(stub *consulstub.Stub, _ *Source, got *record[discovery.Answer]) {
 		one, two := consulstub.Entry("web", "web-1", "n1", "10.0.0.1", 80), consulstub.Entry("web", "web-2", "n2", "10.0.0.2", 80)

@@ -142,13 +142,18 @@ func (w *watch[T]) fetch(ctx context.Context, index uint64) (T, uint64, error) {
 		v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{AllowStale: true})
 		if err == nil && meta.LastIndex < woke {
 			// A server that is behind the one that woke us.
-			v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{})
+			v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{RequireConsistent: true})
 		}
 	}
-	// An older index is that of a server which has just come back, knows the leader
-	// and has not caught up; or Consul's data began anew, and then the leader says so.
-	if err == nil && (meta.LastContact > w.cfg.MaxStale || meta.LastIndex < w.newest) {
+	if err == nil && meta.LastContact > w.cfg.MaxStale {
 		v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{})
+	}
+	// An older index is that of a server which has just come back and has not caught
+	// up, or Consul's data began anew, and then the leader says so. A leader that was
+	// started a moment ago may not have read its own log to the end; it answers
+	// default reads meanwhile, and consistent ones only after.
+	if err == nil && meta.LastIndex < w.newest {
+		v, meta, err = w.ask(ctx, plainTimeout, &api.QueryOptions{RequireConsistent: true})
 	}
 	if err == nil {
 		err = believable(meta)

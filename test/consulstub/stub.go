@@ -186,8 +186,8 @@ func (s *Stub) SetSlow(d time.Duration) { s.set(func() { s.slow = d }) }
 // which says neither leader nor contact.
 func (s *Stub) SetStreaming(on bool) { s.set(func() { s.streaming = on }) }
 
-// SetBehind makes stale reads of services that do not block come from a server
-// that has not heard of the last change.
+// SetBehind makes reads of services that neither block nor are consistent come
+// from a server that has not heard of the last change.
 func (s *Stub) SetBehind(on bool) { s.set(func() { s.behind = on }) }
 
 // BeforeCAS runs f before each check-and-set: somebody else who is faster.
@@ -225,7 +225,7 @@ func (s *Stub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			if far := s.services[name+"@"+q.Get("dc")]; far != nil {
 				r = far
 			}
-			if r != nil && r.before != nil && s.behind && index == 0 && q.Has("stale") {
+			if r != nil && r.before != nil && s.behind && index == 0 && !q.Has("consistent") {
 				r = r.before
 			}
 			if r != nil {
