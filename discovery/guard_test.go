@@ -9,6 +9,32 @@ import (
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
 
+// TestCheckThatHasNotRunYet: an agent that was just started has all its checks
+// critical until each has run. What served goes on; what is new waits.
+func TestCheckThatHasNotRunYet(t *testing.T) {
+	unrun := func(n int) discovery.Instance {
+		in := instance(n, discovery.Critical)
+		in.Unrun = true
+		return in
+	}
+	r := &run{t: t, spec: spec(), w: newWorld(instance(1, ok), instance(2, discovery.Critical), instance(3, ok)).check(up, "says", 1, 2, 3, 4)}
+	r.want(r.step(0), "1:10 2:0 3:10")
+	r.w.catalog(unrun(1), unrun(2), instance(3, ok), unrun(4))
+	r.want(r.step(time.Second), "1:10 2:0 3:10 4:0")
+	if got, want := reasonOf(r.last, 1), "serving: tcp check: says"; r.last.Held != "" || got != want {
+		t.Errorf("server 1: %q, want %q; held %q", got, want, r.last.Held)
+	}
+	r.w.catalog(instance(1, discovery.Critical), instance(3, ok)) // it has run, and fails
+	r.step(time.Second)
+	r.want(r.step(2*time.Minute), "1:0 3:10")
+	r.w.catalog(unrun(1), instance(3, ok))
+	r.want(r.step(time.Second), "1:0 3:10") // started again: it did not serve before
+	other := unrun(3)
+	other.ID = "another"
+	r.w.catalog(instance(1, ok), other) // at the address of one that served
+	r.want(r.step(time.Second), "1:10 3:0")
+}
+
 // TestLargeAndSmallPools is the guard on a pool of fifty and on pools of one to ten.
 func TestLargeAndSmallPools(t *testing.T) {
 	numbers := func(from, to int) (list []int) {

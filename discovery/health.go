@@ -71,6 +71,13 @@ func (s *server) judge(spec *Spec, view View) {
 	s.state, s.reason = verdict(spec.Health, s.catalog, s.native, s.past)
 }
 
+// servedAs reports whether the real server takes connections as that instance,
+// or as one that nobody remembers.
+func (s *server) servedAs(in *Instance) bool {
+	p := s.past
+	return p.In && p.Weight > 0 && (p.instance == nil || p.instance.Key() == in.Key())
+}
+
 func catalogOpinion(s *server) opinion {
 	if s.origin != FromCatalog {
 		return opinion{kind: silent}
@@ -78,6 +85,9 @@ func catalogOpinion(s *server) opinion {
 	text := s.instance.State.String()
 	if s.instance.Reason != "" {
 		text += ": " + s.instance.Reason
+	}
+	if s.instance.State == Critical && s.instance.Unrun && s.servedAs(s.instance) {
+		return opinion{kind: good, reason: "serving as before; " + s.instance.Reason}
 	}
 	if s.instance.State >= Critical {
 		return opinion{kind: bad, reason: text}

@@ -134,6 +134,7 @@ type Instance struct {
 	Weights Weights
 	State   State
 	Reason  string // what made the state: check name and the first line of its output
+	Unrun   bool   // nothing but a check that has not run yet makes it critical: its agent was just started, or the instance just registered
 }
 
 // Answer is what a source emits for one query.

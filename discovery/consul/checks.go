@@ -68,11 +68,41 @@ func judge(checks api.HealthChecks) (discovery.State, string) {
 			text = line(c.Notes)
 		}
 		state, id, reason = s, c.CheckID, "check "+line(cmp.Or(c.Name, c.CheckID))
-		if text != "" {
+		switch {
+		case text != "":
 			reason += ": " + text
+		case unrun(c):
+			reason += " has not run yet"
 		}
 	}
 	return state, reason
+}
+
+// unrun reports whether a check has not run since it was registered or its agent
+// was started: Consul has it critical until then (agent.loadChecks). A result of
+// these types has an output, whatever it is.
+func unrun(c *api.HealthCheck) bool {
+	if c == nil || c.Status != api.HealthCritical || c.Output != "" {
+		return false
+	}
+	switch c.Type {
+	case "http", "tcp", "grpc", "h2ping":
+		return true
+	}
+	return false
+}
+
+// asIfPassed gives the checks with those that have not run yet as passing.
+func asIfPassed(checks api.HealthChecks) api.HealthChecks {
+	out := slices.Clone(checks)
+	for i, c := range out {
+		if unrun(c) {
+			passed := *c
+			passed.Status = api.HealthPassing
+			out[i] = &passed
+		}
+	}
+	return out
 }
 
 func checkState(c *api.HealthCheck) discovery.State {

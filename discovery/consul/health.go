@@ -238,5 +238,9 @@ func instance(q discovery.Query, e *api.ServiceEntry) (discovery.Instance, error
 		in.Weights = discovery.Weights{Passing: 1, Warning: 1} // a catalog entry older than weights
 	}
 	in.State, in.Reason = judgeSelected(q, e.Checks)
+	if in.State == discovery.Critical {
+		rest, _ := judgeSelected(q, asIfPassed(e.Checks))
+		in.Unrun = rest < discovery.Critical
+	}
 	return in, nil
 }

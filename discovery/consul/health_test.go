@@ -37,6 +37,7 @@ func TestJudge(t *testing.T) {
 		{"service maintenance", api.HealthChecks{check("c", api.HealthCritical, "503"), maint("_service_maintenance:web", "disk")}, discovery.Maintenance, "check Service Maintenance Mode: disk"},
 		{"node maintenance", api.HealthChecks{maint("_node_maintenance", "kernel")}, discovery.Maintenance, "check Service Maintenance Mode: kernel"},
 		{"unknown status", api.HealthChecks{check("a", "odd", "")}, discovery.Critical, "check a"},
+		{"not run yet", api.HealthChecks{{CheckID: "a", Type: "http", Status: api.HealthCritical}}, discovery.Critical, "check a has not run yet"},
 		{"no output", api.HealthChecks{check("a", api.HealthCritical, "")}, discovery.Critical, "check a"},
 		{"terminal codes", api.HealthChecks{check("a", api.HealthCritical, "\x1b[2Jgone\x07")}, discovery.Critical, "check a: [2Jgone"},
 		{"nil check", api.HealthChecks{nil}, discovery.Passing, ""},
@@ -95,6 +96,28 @@ func TestInstance(t *testing.T) {
 			func(i *discovery.Instance) {
 				i.Tags, i.Meta = []string{"v2"}, map[string]string{"edgekeeper_weight": "7"}
 			}, "",
+		},
+		{
+			"a check has not run yet", entry(func(e *api.ServiceEntry) {
+				e.Checks = api.HealthChecks{consulstub.Check("serfHealth", api.HealthPassing, ""), {CheckID: "a", Type: "http", Status: api.HealthCritical}}
+			}),
+			func(i *discovery.Instance) {
+				i.State, i.Reason, i.Unrun = discovery.Critical, "check a has not run yet", true
+			}, "",
+		},
+		{
+			"and another fails", entry(func(e *api.ServiceEntry) {
+				e.Checks = api.HealthChecks{{CheckID: "a", Type: "http", Status: api.HealthCritical}, {CheckID: "b", Type: "http", Status: api.HealthCritical, Output: "503"}}
+			}),
+			func(i *discovery.Instance) {
+				i.State, i.Reason = discovery.Critical, "check a has not run yet"
+			}, "",
+		},
+		{
+			"a script without output has run", entry(func(e *api.ServiceEntry) {
+				e.Checks = api.HealthChecks{{CheckID: "a", Type: "script", Status: api.HealthCritical}}
+			}),
+			func(i *discovery.Instance) { i.State, i.Reason = discovery.Critical, "check a" }, "",
 		},
 		{"host name", entry(func(e *api.ServiceEntry) { e.Service.Address = "web.example" }), nil, `service "web-1" on node "n1": address "web.example" is not an IP address`},
 		{"port", entry(func(e *api.ServiceEntry) { e.Service.Port = 70000 }), nil, `service "web-1" on node "n1": port 70000 is out of range`},
