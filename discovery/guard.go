@@ -24,7 +24,8 @@ import (
 // replaces a pool one by one is no mass removal, however fast it is.
 //
 // What is held stays held until the sources agree, the claim ends, or somebody
-// orders it: otherwise the pool would be eaten up one window at a time.
+// orders it: otherwise the pool would be eaten up one window at a time. What
+// Nomad says that it stops was ordered: its real servers end, held or not.
 func guard(spec Spec, now time.Time, before Memory, servers []*server, d *Decision) {
 	window := slices.Clone(before.Removals)
 	window = slices.DeleteFunc(window, func(r Removal) bool { return now.Sub(r.At) >= spec.RemovalWindow })

@@ -80,6 +80,27 @@ func TestLargeAndSmallPools(t *testing.T) {
 			t.Errorf("still held: %s", r.last.Held)
 		}
 	})
+	t.Run("not held: Nomad stops them", func(t *testing.T) {
+		r := fifty(t)
+		known := discovery.Known{Instances: instances(ok, all)}
+		answer := discovery.Answer{Instances: instances(ok, kept), At: r.w.Now}
+		for _, in := range instances(ok, lost) {
+			answer.Stopped = append(answer.Stopped, in.Key())
+		}
+		r.w.Answers[query] = known.Update(answer)
+		r.want(r.step(time.Second), table(kept, 10))
+		if want := "leaving: gone from the catalog: nomad stops it"; r.last.Held != "" || reasonOf(r.last, lost[0]) != want {
+			t.Errorf("held %q; server %d is %q, want %q", r.last.Held, lost[0], reasonOf(r.last, lost[0]), want)
+		}
+		answer.Stopped = nil // the next answer remembers
+		r.w.Answers[query] = r.w.Answers[query].Update(answer)
+		r.want(r.step(time.Second), table(kept, 10))
+		// One that Nomad has started again, and that a mistake takes out, is held.
+		r.w.Answers[query] = r.w.Answers[query].Update(discovery.Answer{Instances: instances(ok, all), At: r.w.Now})
+		r.want(r.step(time.Second), table(all, 10))
+		r.w.Answers[query] = r.w.Answers[query].Update(answer)
+		r.want(r.step(time.Second), table(all, 10))
+	})
 	t.Run("released by agreement", func(t *testing.T) {
 		r := mistake(t)
 		r.w.check(down, "refused", lost...)

@@ -3,7 +3,6 @@ package discovery
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -26,46 +25,6 @@ func (v View) verdict(c Check) Verdict {
 		return *said
 	}
 	return Verdict{}
-}
-
-// Known is the last good answer to a query. Err says that the source has failed
-// since; the instances stand all the same.
-type Known struct {
-	Instances []Instance
-	Warnings  []string // what the catalog holds that had to be left out
-	Index     uint64
-	Err       string
-	Stale     bool
-	At        time.Time
-
-	// Lost are the instances that the catalog does not list any more, but has not
-	// been told to forget either: it has lost its data. The guard asks about them.
-	Lost map[InstanceKey]bool
-}
-
-// InstanceKey names an instance within its catalog.
-type InstanceKey struct{ Node, ID string }
-
-// Key names the instance.
-func (in Instance) Key() InstanceKey { return InstanceKey{in.Node, in.ID} }
-
-// Update returns what is known after an answer: a failure keeps the instances.
-func (k Known) Update(a Answer) Known {
-	if a.Err != "" {
-		k.Err = a.Err
-		return k
-	}
-	lost := map[InstanceKey]bool{}
-	maps.Copy(lost, k.Lost)
-	if a.Anew {
-		for _, in := range k.Instances {
-			lost[in.Key()] = true
-		}
-	}
-	for _, in := range a.Instances {
-		delete(lost, in.Key())
-	}
-	return Known{Instances: a.Instances, Warnings: a.Warnings, Index: a.Index, Stale: a.Stale, At: a.At, Lost: lost}
 }
 
 // Decision is what Merge says about one virtual server.
@@ -266,8 +225,12 @@ func remembered(spec Spec, view View, before Memory, servers *roster, waiting, f
 			s.explicit, s.reason = true, "not in the configuration"
 		case i >= 0 && !past.Adopted:
 			s.reason = "gone from the catalog"
-			if s.lost = view.Answers[*s.query].Lost[s.instance.Key()]; s.lost {
+			known := view.Answers[*s.query]
+			if s.lost = known.Lost[s.instance.Key()]; s.lost {
 				s.reason += ", which has lost its data"
+			}
+			if _, s.explicit = known.Stopped[s.instance.Key()]; s.explicit {
+				s.reason = "gone from the catalog: nomad stops it"
 			}
 		case waiting && past.Adopted:
 			s.state, s.reason = Kept, "in the kernel's table at start; the catalog has not answered yet"

@@ -147,6 +147,10 @@ type Answer struct {
 	Stale     bool       // the answer is a last-known-good one from before a restart
 	Anew      bool       // the catalog's index is lower than it was: its data was lost, or put back to an earlier state
 	At        time.Time  // when it came
+
+	// Stopped are instances that were listed before and that their scheduler stops:
+	// somebody has ordered that they go.
+	Stopped []InstanceKey
 }
 
 // Pair is one key below the KV prefix, with the prefix taken off.

@@ -116,6 +116,12 @@ variable "consul_identity" {
   description = "Let Nomad fetch a Consul token for the director with its workload identity (nomad setup consul prepares Consul for that)."
 }
 
+variable "nomad" {
+  type        = string
+  default     = ""
+  description = "Nomad's API, which is asked whether real servers that have left Consul were stopped: then none is held. Default: that of the node's own agent, by http and without a token."
+}
+
 variable "state_dir" {
   type        = string
   default     = ""
@@ -150,6 +156,8 @@ locals {
 
   token = var.consul_identity ? "token_file = \"{{ env \"NOMAD_SECRETS_DIR\" }}/consul_token\"" : ""
 
+  nomad = var.nomad == "" ? "{{ with env \"attr.unique.advertise.address\" }}nomad {\n  address = \"http://{{ . }}\"\n}{{ end }}" : "nomad {\n  address = \"${var.nomad}\"\n}"
+
   generated = <<-EOT
     router_id = "{{ with env "meta.router_id" }}{{ . }}{{ else }}{{ env "node.unique.name" }}{{ end }}"
     state_dir = "${local.state_dir}"
@@ -162,6 +170,8 @@ locals {
       address = "${var.consul}"
       ${local.token}
     }
+
+    ${local.nomad}
 
     vrrp "${var.instance}" {
       interface         = "${var.interface}"

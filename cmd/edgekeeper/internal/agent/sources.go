@@ -36,9 +36,10 @@ type kvStore interface {
 
 // sourceSet is what runs for one configuration.
 type sourceSet struct {
-	consul   querySource // nil: no Consul
-	file     querySource // nil: no file catalog
-	nomad    querySource // nil: no Nomad
+	consul   querySource  // nil: no Consul
+	file     querySource  // nil: no file catalog
+	nomad    querySource  // nil: no Nomad
+	stops    nomad.Config // of the same Nomad
 	settings kvSource
 	kv       kvStore
 	kvWhere  string
@@ -141,7 +142,8 @@ func (a *agent) makeSources(cfg *config.Config) (sourceSet, error) {
 		if err != nil {
 			return set, err
 		}
-		set.nomad = nomad.NewSource(nomad.Config{Client: client, TokenFile: n.TokenFile, Log: a.log})
+		set.stops = nomad.Config{Client: client, TokenFile: n.TokenFile, Log: a.log}
+		set.nomad = nomad.NewSource(set.stops)
 	}
 	if f := cfg.FileCatalog; f != nil {
 		set.file = file.NewCatalog(f.Path, a.log)
@@ -158,9 +160,15 @@ func (a *agent) startSources(set sourceSet) {
 		return set.settings.Run(ctx, func(kv discovery.KVAnswer) { a.post(ctx, func() { a.settings(ctx, kv) }) })
 	})
 	for name, s := range map[string]querySource{"consul catalog": set.consul, "file catalog": set.file, "nomad services": set.nomad} {
-		if s != nil {
-			a.run1(ctx, name, func() error { return s.Run(ctx, answers) })
+		if s == nil {
+			continue
 		}
+		heard := answers
+		if set.stops.Client != nil {
+			stops := nomad.NewStops(set.stops, answers)
+			heard = func(ans discovery.Answer) { stops.Emit(ctx, ans) }
+		}
+		a.run1(ctx, name, func() error { return s.Run(ctx, heard) })
 	}
 	a.watch()
 	a.startRegistrar(ctx, set.before, set.registrar)
