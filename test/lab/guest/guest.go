@@ -179,19 +179,25 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		cpus = 2
 	}
 	args := []string{
-		"-cpu", "max", "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(memory),
+		"-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", k.image, "-initrd", initrd,
 		"-serial", "file:" + filepath.Join(spec.Out, consoleFile),
 		"-chardev", "stdio,id=lab,signal=off", "-serial", "chardev:lab",
 	}
+	clock := ""
 	if accel == "kvm" {
-		args = append(args, "-accel", "kvm")
+		args = append(args, "-accel", "kvm", "-cpu", "max")
 	} else {
-		args = append(args, "-accel", "tcg,thread=multi,tb-size=512")
+		// Emulated, string instructions go byte by byte, and a fifth level of page
+		// tables is one more step of each walk. Emulated processors count the
+		// host's clock, so they agree; left to itself the kernel reads the time from
+		// an emulated HPET, of which there is one behind a lock: ten times as long.
+		args = append(args, "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,erms=off,fsrm=off,la57=off")
+		clock = " tsc=reliable clocksource=tsc"
 	}
 	// softdog-like hangs are seen by the host's limit; panic=-1 ends QEMU on a panic.
-	line := "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on lab.out=" + spec.Out
+	line := "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on" + clock + " lab.out=" + spec.Out
 	share := func(tag, path, extra string) {
 		args = append(args, "-fsdev", "local,id="+tag+",path="+path+",security_model=none"+extra,
 			"-device", "virtio-9p-pci,fsdev="+tag+",mount_tag="+tag)
