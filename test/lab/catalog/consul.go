@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -65,6 +66,19 @@ ports {
   serf_wan = -1
 }
 connect { enabled = false }
+raft_logstore {
+  verification { enabled = false }
+}
+` + consulGossip
+
+// consulGossip lets agents probe each other less often than every second, and
+// wait longer for an answer: none of them comes or goes without the lab.
+const consulGossip = `
+gossip_lan {
+  gossip_interval = "500ms"
+  probe_interval  = "5s"
+  probe_timeout   = "3s"
+}
 `
 
 // NewConsul prepares a Consul server; Start starts it.
@@ -87,7 +101,7 @@ func (c *Consul) Address() string { return c.address }
 // Start starts the server and waits until it has elected itself.
 func (c *Consul) Start(ctx context.Context) error {
 	p, err := c.site.Start(c.host, site.Command{Name: "consul",
-		Args: []string{c.Binary, "agent", "-config-file", filepath.Join(c.Dir, "consul.hcl")}, Env: frugal()})
+		Args: []string{c.Binary, "agent", "-config-file", filepath.Join(c.Dir, "consul.hcl")}, Env: frugal(), Aside: true})
 	if err != nil {
 		return err
 	}
@@ -126,7 +140,7 @@ ports {
   grpc     = -1
   grpc_tls = -1
 }
-`
+` + consulGossip
 
 // StartAgents starts a client agent on each of the hosts and waits until all
 // know the server.
@@ -143,27 +157,48 @@ func (c *Consul) StartAgents(ctx context.Context, hosts ...*site.Host) error {
 		}
 		c.agents = append(c.agents, &consulAgent{&Consul{Binary: c.Binary, site: c.site, http: h.HTTP(10 * time.Second), host: h, address: "127.0.0.1:8500"}, file})
 	}
-	return c.RestartAgents(ctx)
+	if err := c.RestartAgents(); err != nil {
+		return err
+	}
+	return c.Joined(ctx)
 }
 
-// RestartAgents starts the client agents that do not run, and waits until all
-// know the server.
-func (c *Consul) RestartAgents(ctx context.Context) error {
+// RestartAgents starts the client agents that do not run.
+func (c *Consul) RestartAgents() error {
 	for _, a := range c.agents {
 		if a.proc != nil && a.proc.Running() {
 			continue
 		}
-		p, err := c.site.Start(a.host, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", a.file}, Env: frugal()})
+		p, err := c.site.Start(a.host, site.Command{Name: "consul", Args: []string{c.Binary, "agent", "-config-file", a.file}, Env: frugal(), Aside: true})
 		if err != nil {
 			return err
 		}
 		a.proc = p
 	}
+	return nil
+}
+
+// Joined waits until all client agents know the server.
+func (c *Consul) Joined(ctx context.Context) error {
 	for _, a := range c.agents {
 		if err := a.joined(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// LeaveAgents stops the client agents of hosts, which leave the cluster.
+func (c *Consul) LeaveAgents(hosts ...*site.Host) error {
+	var staying []*consulAgent
+	for _, a := range c.agents {
+		if !slices.Contains(hosts, a.host) {
+			staying = append(staying, a)
+		} else if err := a.proc.Stop(leaveLimit); err != nil {
+			return err
+		}
+	}
+	c.agents = staying
 	return nil
 }
 

@@ -51,6 +51,7 @@ server {
 `
 
 // cpu_total_compute: an emulated processor has no clock rate to fingerprint.
+// leave_on_terminate: SIGTERM is an orderly end, with exit status 0.
 // collection_interval: each client counts the processes of each task that often.
 const nomadClient = `
 name                 = %[1]q
@@ -58,6 +59,7 @@ data_dir             = %[2]q
 bind_addr            = %[3]q
 disable_update_check = true
 log_level            = "INFO"
+leave_on_terminate   = true
 client {
   enabled           = true
   servers           = [%[4]q]
@@ -97,8 +99,9 @@ func NewNomad(s *site.Site, binary, dir string, consul bool, path ...string) *No
 // Address is where the site reaches the server's API.
 func (n *Nomad) Address() string { return "http://" + n.site.Mgmt().Mgmt.Addr().String() + ":4646" }
 
-// Start starts all agents and waits until every client is ready.
-func (n *Nomad) Start(ctx context.Context) error {
+// Start starts the server, and clients on the named hosts, by default on all
+// directors and web hosts, and waits until every client is ready.
+func (n *Nomad) Start(ctx context.Context, clients ...*site.Host) error {
 	mgmt := n.site.Mgmt()
 	if err := n.agent(mgmt, fmt.Sprintf(nomadServer, filepath.Join(n.Dir, "mgmt"), mgmt.Mgmt.Addr())); err != nil {
 		return err
@@ -108,8 +111,15 @@ func (n *Nomad) Start(ctx context.Context) error {
 	if err := n.wait(ctx, "the server", n.agents[:1], func() (bool, error) { return n.Logged(mgmt.Name, "initialized keyring") }); err != nil {
 		return err
 	}
-	hosts := slices.Concat(n.site.Directors(), n.site.Webs())
-	for _, h := range hosts {
+	if len(clients) == 0 {
+		clients = slices.Concat(n.site.Directors(), n.site.Webs())
+	}
+	return n.Join(ctx, clients...)
+}
+
+// Join starts clients on further hosts, and waits until every client is ready.
+func (n *Nomad) Join(ctx context.Context, clients ...*site.Host) error {
+	for _, h := range clients {
 		meta := map[string]string{"role": "web", "site_address": h.Addr.Addr().String()}
 		switch director := slices.Contains(n.site.Directors(), h); {
 		case n.Bare:
@@ -121,13 +131,30 @@ func (n *Nomad) Start(ctx context.Context) error {
 		for k, v := range meta {
 			fmt.Fprintf(&b, "    %s = %q\n", k, v)
 		}
-		err := n.agent(h, fmt.Sprintf(nomadClient, n.name(h), filepath.Join(n.Dir, h.Name), h.Mgmt.Addr(), mgmt.Mgmt.Addr().String()+":4647", b.String()))
+		err := n.agent(h, fmt.Sprintf(nomadClient, n.name(h), filepath.Join(n.Dir, h.Name), h.Mgmt.Addr(), n.site.Mgmt().Mgmt.Addr().String()+":4647", b.String()))
 		if err != nil {
 			return err
 		}
 	}
 	return n.ready(ctx)
 }
+
+// Leave stops the clients of hosts, which have no tasks any more.
+func (n *Nomad) Leave(hosts ...*site.Host) error {
+	var staying []*nomadAgent
+	for _, a := range n.agents {
+		if !slices.Contains(hosts, a.host) {
+			staying = append(staying, a)
+		} else if err := a.Stop(leaveLimit); err != nil {
+			return err
+		}
+	}
+	n.agents = staying
+	return nil
+}
+
+// leaveLimit is how long an agent may take to leave.
+const leaveLimit = 30 * time.Second
 
 // ready waits until all clients are.
 func (n *Nomad) ready(ctx context.Context) error {
@@ -191,7 +218,7 @@ func (n *Nomad) agent(h *site.Host, config string) error {
 
 func (n *Nomad) start(a *nomadAgent) (err error) {
 	path := strings.Join(append(slices.Clone(n.path), os.Getenv("PATH")), ":")
-	a.Proc, err = n.site.Start(a.host, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", a.file}, Env: append(frugal(), "PATH="+path)})
+	a.Proc, err = n.site.Start(a.host, site.Command{Name: "nomad", Args: []string{n.Binary, "agent", "-config", a.file}, Env: append(frugal(), "PATH="+path), Aside: true})
 	return err
 }
 

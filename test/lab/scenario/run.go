@@ -42,7 +42,7 @@ func Run(ctx context.Context, list []Scenario, o Options) []Result {
 func runOne(ctx context.Context, s Scenario, o Options) Result {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Limit, errLimit)
 	defer cancel()
-	t := &T{Name: s.Name, ctx: ctx, out: filepath.Join(o.Out, s.Name), verbose: o.Verbose, print: o.Print, began: time.Now()}
+	t := &T{Name: s.Name, ctx: ctx, out: filepath.Join(o.Out, s.Name), verbose: o.Verbose, print: o.Print, poll: pollEvery, began: time.Now()}
 	t.result = Result{Name: s.Name, Doc: s.Doc}
 	done := make(chan struct{})
 	go func() {

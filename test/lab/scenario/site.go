@@ -26,6 +26,8 @@ type Site struct {
 	load    *site.Proc
 	temp    string
 	rate    float64
+	// patience is how long a request of the load waits for its answer.
+	patience time.Duration
 
 	loadBegan time.Time
 }
@@ -159,15 +161,18 @@ func (s *Site) Get(from *site.Host, addr string) (name string) {
 }
 
 // StartLoad starts the client's traffic through the virtual address: rate new
-// connections per second, 0 for the default.
-func (s *Site) StartLoad(rate float64) {
+// connections per second, 0 for the default, that wait a second for an answer.
+func (s *Site) StartLoad(rate float64) { s.StartPatientLoad(rate, time.Second) }
+
+// StartPatientLoad is StartLoad with another time to wait.
+func (s *Site) StartPatientLoad(rate float64, patience time.Duration) {
 	if rate == 0 {
 		rate = DefaultRate
 	}
 	var err error
-	s.Load, s.rate, s.loadBegan = new(traffic.Load), rate, time.Now()
+	s.Load, s.rate, s.patience, s.loadBegan = new(traffic.Load), rate, patience, time.Now()
 	s.load, err = s.Start(s.Client(), site.Command{Name: "client", Stdout: s.Load,
-		Args: []string{self, "client", "-target", s.VS().String(), "-rate", fmt.Sprint(rate)}})
+		Args: []string{self, "client", "-target", s.VS().String(), "-rate", fmt.Sprint(rate), "-timeout", patience.String()}})
 	s.t.OK(err)
 }
 
@@ -178,7 +183,7 @@ const DefaultRate = 50
 // StopLoad ends the traffic, waits for the last answers, and counts it per
 // phase. It fails the scenario when the client could not keep its rate.
 func (s *Site) StopLoad() {
-	s.t.OK(s.load.Stop(5 * time.Second))
+	s.t.OK(s.load.Stop(s.patience + 5*time.Second))
 	s.t.OK(s.Load.Err())
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()

@@ -24,6 +24,7 @@ type T struct {
 
 	mu     sync.Mutex
 	result Result
+	poll   time.Duration
 }
 
 // Result is what a scenario leaves behind.
@@ -138,8 +139,12 @@ func (t *T) Part(name string, fn func()) {
 	fn()
 }
 
-// pollEvery is how often Within asks again.
+// pollEvery is how often Within and Holds ask again.
 const pollEvery = 20 * time.Millisecond
+
+// PollEvery makes Within and Holds ask less often, for a site that leaves the
+// machine little.
+func (t *T) PollEvery(d time.Duration) { t.poll = d }
 
 // Within waits until cond holds, and returns how long that took. When it does
 // not within limit, the scenario ends as failed.
@@ -149,14 +154,14 @@ func (t *T) Within(limit time.Duration, what string, cond func() bool) time.Dura
 		if time.Since(began) > limit {
 			t.Fatalf("not within %s: %s", limit, what)
 		}
-		t.pause(pollEvery)
+		t.pause(t.poll)
 	}
 	return time.Since(began)
 }
 
 // Holds fails the scenario when cond ever stops to hold during d.
 func (t *T) Holds(d time.Duration, what string, cond func() bool) {
-	for end := time.Now().Add(d); time.Now().Before(end); t.pause(pollEvery) {
+	for end := time.Now().Add(d); time.Now().Before(end); t.pause(t.poll) {
 		if !cond() {
 			t.Errorf("%s: no more after %s", what, (d - time.Until(end)).Round(time.Millisecond))
 			return

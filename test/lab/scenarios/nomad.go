@@ -21,8 +21,9 @@ func init() {
 	})
 }
 
-// nomad starts Nomad on the site and waits for its clients.
-func nomad(t *scenario.T, s *scenario.Site, consul bool, change func(*catalog.Nomad)) *catalog.Nomad {
+// nomad starts Nomad on the site, with clients on the named hosts or on all, and
+// waits for them.
+func nomad(t *scenario.T, s *scenario.Site, consul bool, change func(*catalog.Nomad), clients ...*site.Host) *catalog.Nomad {
 	n := catalog.NewNomad(s.Site, t.Binary(scenario.Nomad), filepath.Join(s.Temp(), "nomad"), consul)
 	if change != nil {
 		change(n)
@@ -35,7 +36,7 @@ func nomad(t *scenario.T, s *scenario.Site, consul bool, change func(*catalog.No
 		}
 	})
 	began := time.Now()
-	t.OK(n.Start(ctx))
+	t.OK(n.Start(ctx, clients...))
 	t.Measure("Nomad's clients ready after", "%s", ms(time.Since(began)))
 	return n
 }

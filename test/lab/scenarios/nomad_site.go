@@ -32,29 +32,37 @@ type cluster struct {
 	env     []string
 	program string // path of edgekeeper on every host
 	phases  []nomadPhase
+	use     site.Use // at the end of the phase before
 }
 
-// nomadPhase is a part of the scenario under traffic.
-type nomadPhase struct {
-	name     string
-	from, to time.Time
-	excused  string // why requests may be lost; "" for none may
+// Web servers run on two of these three nodes, but for the time of scaling.
+var (
+	webNodes   = []string{"w1", "w2", "w3"}
+	extraNodes = []string{"w4", "w5", "w6"}
+)
+
+func hosts(s *scenario.Site, names []string) (list []*site.Host) {
+	for _, name := range names {
+		list = append(list, s.Host(name))
+	}
+	return list
 }
 
 func newCluster(t *scenario.T) *cluster {
-	s := t.Site(site.Options{Webs: 6})
+	t.PollEvery(100 * time.Millisecond)
+	s := t.Site(site.Options{Webs: 6, Sample: addressSample, Aside: true})
 	c, err := catalog.NewConsul(s.Site, t.Binary(scenario.Consul), filepath.Join(s.Temp(), "consul"))
 	t.OK(err)
 	startConsul(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	t.OK(c.StartAgents(ctx, s.Site.Webs()...))
-	n := nomad(t, s, true, func(n *catalog.Nomad) { n.Bare = true })
+	t.OK(c.StartAgents(ctx, hosts(s, webNodes)...))
+	n := nomad(t, s, true, func(n *catalog.Nomad) { n.Bare = true }, slices.Concat(s.Directors(), hosts(s, webNodes))...)
 	out := &cluster{Site: s, t: t, consul: c, nomad: n, program: filepath.Join(s.Temp(), "bin", "edgekeeper"), env: []string{
 		"NOMAD_ADDR=" + n.Address(), "NOMAD_CLI_NO_COLOR=1", "CONSUL_HTTP_ADDR=" + c.Address(),
 		"PATH=" + strings.Join([]string{filepath.Dir(t.Binary(scenario.Edgekeeper)), filepath.Dir(n.Binary), filepath.Dir(c.Binary), os.Getenv("PATH")}, ":"),
 		// What differs in the lab from a site where the defaults fit.
-		"NOMAD_VAR_binary=" + filepath.Join(s.Temp(), "bin", "edgekeeper"), "NOMAD_VAR_consul=" + c.Address(), "NOMAD_VAR_address=${meta.site_address}", "NOMAD_VAR_shutdown_delay=4s",
+		"NOMAD_VAR_binary=" + filepath.Join(s.Temp(), "bin", "edgekeeper"), "NOMAD_VAR_consul=" + c.Address(), "NOMAD_VAR_address=${meta.site_address}",
 		"NOMAD_VAR_command=" + t.Lab(), `NOMAD_VAR_args=["web","-name","$${node.unique.name}"]`,
 	}}
 	out.install(scenario.Edgekeeper)
@@ -90,14 +98,6 @@ func node(name string) string {
 	return `"$(nomad node status -quiet -filter 'Name == "` + name + `"')"`
 }
 
-// phase is a part of the scenario under traffic that must lose no request,
-// unless excused says why it may.
-func (c *cluster) phase(name, excused string, fn func()) {
-	from := time.Now()
-	c.t.Phase(name, fn)
-	c.phases = append(c.phases, nomadPhase{name, from, time.Now(), excused})
-}
-
 // weights waits until director 1 serves exactly the named web hosts.
 func (c *cluster) weights(webs ...string) {
 	for _, h := range c.Site.Site.Webs() {
@@ -112,9 +112,13 @@ func (c *cluster) weights(webs ...string) {
 // enabled lists the web servers that a director gives connections, as they call
 // themselves.
 func (c *cluster) enabled(director string) (webs []string) {
+	table, err := c.Host(director).IPVS()
+	c.t.OK(err)
 	for _, h := range c.Site.Site.Webs() {
-		if c.Weight(director, h.Name) > 0 {
-			webs = append(webs, "web"+h.Name[1:])
+		for _, service := range table {
+			if slices.ContainsFunc(service.Dests, func(d site.Dest) bool { return d.Addr == c.Real(h.Name) && d.Weight > 0 }) {
+				webs = append(webs, "web"+h.Name[1:])
+			}
 		}
 	}
 	return webs
@@ -140,22 +144,6 @@ func (c *cluster) director(host string) (pid int, release string) {
 	c.t.OK(json.Unmarshal([]byte(out), &s))
 	release, _, _ = strings.Cut(s.Version, " ")
 	return s.PID, release
-}
-
-// judge counts what each phase has lost.
-func (c *cluster) judge() {
-	c.StopLoad()
-	for _, p := range c.phases {
-		w := c.Load.Window(p.from, p.to)
-		switch lost := w.Lost(); {
-		case lost > 0 && p.excused == "":
-			c.t.Errorf("%d requests were lost: %s: %s", lost, p.name, w)
-		case lost > 0:
-			c.t.Measure("lost: "+p.name, "%d of %d: %s", lost, len(w), p.excused)
-		default:
-			c.t.Measure("lost: "+p.name, "0 of %d", len(w))
-		}
-	}
 }
 
 // documented returns the commands of the first shell block of docs/nomad.md.

@@ -31,6 +31,7 @@ type Command struct {
 	Env    []string  // in addition to the lab's own
 	Dir    string    // working folder, default the lab's own
 	Stdout io.Writer // nil: the log file
+	Aside  bool      // stand back, on a site that has Options.Aside
 }
 
 // Start starts a process on h. The log file of an earlier process of the same
@@ -59,6 +60,9 @@ func (s *Site) Start(h *Host, c Command) (*Proc, error) {
 		p.cmd.WaitDelay = time.Second // a grandchild may hold the pipe
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.Aside {
+		s.standBack(p.cmd)
+	}
 	if err := h.fork(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s on %s: %w", c.Name, h.Name, err)
 	}
@@ -69,6 +73,18 @@ func (s *Site) Start(h *Host, c Command) (*Proc, error) {
 	s.procs = append(s.procs, p)
 	s.log("%s: %s started (pid %d)", h.Name, c.Name, p.Pid())
 	return p, nil
+}
+
+// standBack lets a program that is to be started stand back, with all that it
+// starts, where the site knows that.
+func (s *Site) standBack(cmd *exec.Cmd) {
+	if s.aside == nil {
+		return
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(s.aside.folder.Fd())
 }
 
 // Run runs a command on h to its end and returns its standard output.
@@ -87,6 +103,7 @@ func (s *Site) RunWithin(limit time.Duration, h *Host, env []string, args ...str
 	cmd.Env = append(os.Environ(), env...)
 	var out, msg strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &msg
+	s.standBack(cmd)
 	var err error
 	if cmd.Dir, err = os.Getwd(); err != nil {
 		return "", fmt.Errorf("find working folder: %w", err)

@@ -10,8 +10,9 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// SampleEvery is how often the sampler asks who holds the virtual address.
-const SampleEvery = 10 * time.Millisecond
+// sampleEvery is how often the sampler asks who holds the virtual address, when
+// the site's options do not say.
+const sampleEvery = 10 * time.Millisecond
 
 // Change is a moment at which a host was first seen with, or without, the
 // virtual address.
@@ -24,6 +25,7 @@ type Change struct {
 // Sampler watches which directors hold the virtual address on eth0, by asking
 // each namespace over netlink. It may be used concurrently.
 type Sampler struct {
+	every  time.Duration
 	addr   netip.Addr
 	hosts  []*Host
 	links  []netlink.Link
@@ -51,7 +53,7 @@ type Span struct{ From, To time.Time }
 
 // Sample starts a sampler; Stop ends it.
 func (s *Site) Sample() (*Sampler, error) {
-	m := &Sampler{addr: s.VIP.Addr(), hosts: s.Directors(), done: make(chan struct{})}
+	m := &Sampler{every: s.sample, addr: s.VIP.Addr(), hosts: s.Directors(), done: make(chan struct{})}
 	m.holds = make([]bool, len(m.hosts))
 	for _, h := range m.hosts {
 		l, err := h.Link("eth0")
@@ -75,7 +77,7 @@ func (m *Sampler) Stop() error {
 
 func (m *Sampler) run(ctx context.Context) {
 	defer close(m.done)
-	tick := time.NewTicker(SampleEvery)
+	tick := time.NewTicker(m.every)
 	defer tick.Stop()
 	for {
 		if err := m.sample(); err != nil {
@@ -183,7 +185,7 @@ func (m *Sampler) Overlap(from time.Time) time.Duration {
 		if o.From.Before(from) {
 			o.From = from
 		}
-		sum += max(o.To.Sub(o.From), SampleEvery)
+		sum += max(o.To.Sub(o.From), m.every)
 	}
 	return sum
 }
@@ -200,7 +202,7 @@ func (m *Sampler) Blameless(from time.Time) time.Duration {
 			return o.From.After(g.From.Add(-time.Second)) && o.From.Before(g.To.Add(time.Second)) && o.To.Sub(o.From) <= g.To.Sub(g.From)
 		})
 		if held && !o.From.Before(from) {
-			sum += max(o.To.Sub(o.From), SampleEvery)
+			sum += max(o.To.Sub(o.From), m.every)
 		}
 	}
 	return sum

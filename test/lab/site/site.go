@@ -36,16 +36,24 @@ type Options struct {
 	Webs int    // number of web servers, default 2, at most 6
 	Out  string // folder for the logs of the site's processes
 	Log  Log    // nil discards
+	// Sample is how often the sampler asks who holds the virtual address,
+	// default 10 ms.
+	Sample time.Duration
+	// Aside lets commands of RunWithin, and processes that say so, have of the
+	// processors only what all others leave.
+	Aside bool
 }
 
 // Site is a running site.
 type Site struct {
-	VIP   netip.Prefix // virtual address, with the site network's mask
-	hosts []*Host
-	sw    *Host // the switch: bridges site, island, mgmt
-	out   string
-	log   Log
-	procs []*Proc
+	VIP    netip.Prefix // virtual address, with the site network's mask
+	hosts  []*Host
+	sw     *Host // the switch: bridges site, island, mgmt
+	out    string
+	log    Log
+	sample time.Duration
+	procs  []*Proc
+	aside  *aside // nil for none
 }
 
 const (
@@ -74,7 +82,10 @@ func New(o Options) (_ *Site, err error) {
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("create folder for logs: %w", err)
 	}
-	s := &Site{VIP: netip.PrefixFrom(netip.MustParseAddr("61.139.2.1"), bits), out: o.Out, log: o.Log}
+	s := &Site{VIP: netip.PrefixFrom(netip.MustParseAddr("61.139.2.1"), bits), out: o.Out, log: o.Log, sample: o.Sample}
+	if s.sample == 0 {
+		s.sample = sampleEvery
+	}
 	if err := removeLeftovers(); err != nil {
 		return nil, err
 	}
@@ -83,6 +94,11 @@ func New(o Options) (_ *Site, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if o.Aside {
+		if s.aside, err = newAside(); err != nil {
+			return nil, err
+		}
+	}
 	if s.sw, err = newHost("switch"); err != nil {
 		return nil, err
 	}
@@ -164,7 +180,8 @@ func (s *Site) Close() error {
 	for _, h := range all {
 		err = errors.Join(err, h.remove())
 	}
-	s.hosts, s.sw, s.procs = nil, nil, nil
+	err = errors.Join(err, s.aside.remove())
+	s.hosts, s.sw, s.procs, s.aside = nil, nil, nil, nil
 	return err
 }
 

@@ -15,13 +15,16 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Client is the lab's load generator, until ctx ends. It is open-loop: a
 // request starts when its time has come, whether earlier ones are answered or
 // not, on a connection of its own. For each finished request it prints one
-// line: time of sending in nanoseconds, latency in microseconds, outcome, and
-// the name of the server ("-" for none).
+// line: time of sending in nanoseconds, latency in microseconds, outcome, the
+// name of the server ("-" for none), the client's port, and how many segments
+// were sent again to open the connection.
 //
 // With -hold it keeps one connection to /slow instead, and prints a line for
 // each line received and one with the outcome at the end.
@@ -49,9 +52,7 @@ func Client(ctx context.Context, args []string) error {
 		case <-tick.C:
 		}
 		wg.Go(func() {
-			sent := time.Now()
-			name, err := Request(*target, *timeout)
-			out.print(Result{Sent: sent, Latency: time.Since(sent), Server: name, Outcome: outcome(err)})
+			out.print(request(*target, *timeout))
 		})
 	}
 }
@@ -68,11 +69,40 @@ func (p *printer) print(r Result) {
 	if server == "" {
 		server = "-"
 	}
-	fmt.Fprintf(p.w, "%d %d %s %s\n", r.Sent.UnixNano(), r.Latency.Microseconds(), r.Outcome, server)
+	fmt.Fprintf(p.w, "%d %d %s %s %d %d\n", r.Sent.UnixNano(), r.Latency.Microseconds(), r.Outcome, server, r.Port, r.Again)
 	_ = p.w.Flush() // a reader that is gone needs no lines
 }
 
 var errStatus = errors.New("unexpected answer")
+
+// request is Request for the load.
+func request(target string, timeout time.Duration) (r Result) {
+	r.Sent = time.Now()
+	c, err := net.DialTimeout("tcp4", target, timeout)
+	if err == nil {
+		defer c.Close()
+		r.Port = c.LocalAddr().(*net.TCPAddr).Port
+		r.Again = sentAgain(c)
+		r.Server, err = ask(c, timeout)
+	}
+	r.Latency, r.Outcome = time.Since(r.Sent), outcome(err)
+	return r
+}
+
+// sentAgain is how many segments of a connection the kernel has sent again; as
+// long as it carries no data, these are SYNs that nobody answered.
+func sentAgain(c net.Conn) (n int) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) { // a connection of ours is open
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = int(info.Total_retrans)
+		}
+	})
+	return n
+}
 
 // Request makes one request on a connection of its own.
 func Request(target string, timeout time.Duration) (server string, err error) {
@@ -81,6 +111,10 @@ func Request(target string, timeout time.Duration) (server string, err error) {
 		return "", err
 	}
 	defer c.Close()
+	return ask(c, timeout)
+}
+
+func ask(c net.Conn, timeout time.Duration) (server string, err error) {
 	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return "", err
 	}
@@ -186,12 +220,14 @@ type Result struct {
 	Latency time.Duration
 	Server  string
 	Outcome Outcome
+	Port    int // of the client, 0 where no connection was opened
+	Again   int // segments that were sent again to open the connection
 }
 
 func parseResult(line string) (Result, error) {
 	f := strings.Fields(line)
-	if len(f) != 4 {
-		return Result{}, fmt.Errorf("parse client line %q: %d fields, want 4", line, len(f))
+	if len(f) != 6 {
+		return Result{}, fmt.Errorf("parse client line %q: %d fields, want 6", line, len(f))
 	}
 	sent, err := strconv.ParseInt(f[0], 10, 64)
 	if err != nil {
@@ -202,6 +238,12 @@ func parseResult(line string) (Result, error) {
 		return Result{}, fmt.Errorf("parse client line: %w", err)
 	}
 	r := Result{Sent: time.Unix(0, sent), Latency: time.Duration(us) * time.Microsecond}
+	if r.Port, err = strconv.Atoi(f[4]); err == nil {
+		r.Again, err = strconv.Atoi(f[5])
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("parse client line: %w", err)
+	}
 	if f[3] != "-" {
 		r.Server = f[3]
 	}

@@ -14,7 +14,7 @@ func TestLoad(t *testing.T) {
 		ms, latency int
 		rest        string
 	}{{0, 10, "ok w1"}, {100, 10, "ok w2"}, {200, 1000, "timeout -"}, {300, 1000, "reset -"}, {400, 50, "ok w1"}} {
-		line := fmt.Sprintf("%d %d %s\n", at(r.ms).UnixNano(), r.latency*1000, r.rest)
+		line := fmt.Sprintf("%d %d %s 40000 0\n", at(r.ms).UnixNano(), r.latency*1000, r.rest)
 		for _, half := range []string{line[:7], line[7:]} { // output comes in pieces
 			if _, err := l.Write([]byte(half)); err != nil {
 				t.Fatal(err)
