@@ -2,10 +2,12 @@ package nomad
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -23,16 +25,19 @@ import (
 type Stops struct {
 	cfg  Config
 	emit func(discovery.Answer)
+	mute atomic.Bool // Nomad did not answer when it was asked last
 
-	mu   sync.Mutex
-	last map[discovery.Query]*left
+	mu      sync.Mutex
+	queries map[discovery.Query]*departures
 }
 
-// left is what is known of what a catalog lists no longer.
-type left struct {
-	answer discovery.Answer
-	open   []discovery.Instance // of which Nomad has not said anything yet
-	tries  int
+// departures are what is known of those who have left the answers to one query.
+type departures struct {
+	mu    sync.Mutex // held until an answer has been handed on, so that they keep their order
+	last  discovery.Answer
+	open  []discovery.Instance // of which Nomad has not said anything yet
+	tries int                  // since the last answer
+	round uint64               // of answers
 }
 
 const (
@@ -41,50 +46,63 @@ const (
 	mostTries  = 10
 )
 
-// NewStops makes a witness of which emit hears.
+// NewStops makes a witness of which emit hears. It calls emit from several
+// goroutines, for one query from one at a time.
 func NewStops(cfg Config, emit func(discovery.Answer)) *Stops {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Stops{cfg: cfg, emit: emit, last: map[discovery.Query]*left{}}
+	return &Stops{cfg: cfg, emit: emit, queries: map[discovery.Query]*departures{}}
 }
 
 // Emit hands an answer on, with Nomad's word about what was in the answer before
-// and is not in this one. Nomad that does not answer holds it up for 2 s; it is
-// asked for 20 s more, and what it says then comes as an answer of its own. Emit
-// may be called from any goroutine.
+// and is not in this one. Nomad that does not answer holds it up for 2 s, and no
+// further answer until it speaks again; it is asked for 20 s more, and what it says
+// then comes as an answer of its own. Emit may be called from any goroutine.
 func (s *Stops) Emit(ctx context.Context, a discovery.Answer) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	d := s.queries[a.Query]
+	if d == nil {
+		d = &departures{}
+		s.queries[a.Query] = d
+	}
+	s.mu.Unlock()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if a.Err == "" {
-		now := &left{answer: a}
-		if before := s.last[a.Query]; before != nil {
-			now.open = missing(slices.Concat(before.answer.Instances, before.open), a.Instances)
+		d.open = missing(slices.Concat(d.last.Instances, d.open), a.Instances)
+		d.last, d.tries = a, 0
+		d.round++
+		if !s.mute.Load() {
+			a.Stopped = s.ask(ctx, d)
 		}
-		s.last[a.Query] = now
-		a.Stopped = s.ask(ctx, now)
-		if len(now.open) > 0 {
-			time.AfterFunc(askAgain, func() { s.again(ctx, now) })
-		}
+		s.later(ctx, d)
 	}
 	s.emit(a)
 }
 
-// again asks once more, as long as the catalog has not said anything new.
-func (s *Stops) again(ctx context.Context, now *left) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ctx.Err() != nil || s.last[now.answer.Query] != now {
+// later asks once more about what is open, as long as the catalog has not said
+// anything new.
+func (s *Stops) later(ctx context.Context, d *departures) {
+	if len(d.open) == 0 || d.tries == mostTries {
 		return
 	}
-	a := now.answer
-	if a.Stopped = s.ask(ctx, now); len(a.Stopped) > 0 {
-		a.Anew, a.At = false, time.Now()
-		s.emit(a)
-	}
-	if now.tries++; len(now.open) > 0 && now.tries < mostTries {
-		time.AfterFunc(askAgain, func() { s.again(ctx, now) })
-	}
+	round := d.round
+	time.AfterFunc(askAgain, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if ctx.Err() != nil || d.round != round {
+			return
+		}
+		d.tries++
+		a := d.last
+		if a.Stopped = s.ask(ctx, d); len(a.Stopped) > 0 {
+			a.Anew, a.At = false, time.Now()
+			s.emit(a)
+		}
+		s.later(ctx, d)
+	})
 }
 
 // missing gives those of before that are not in now, each once.
@@ -115,14 +133,15 @@ func allocation(service string) (id string, ok bool) {
 
 // ask asks about all that is open, at once, and gives those that Nomad stops.
 // What it does not answer about stays open.
-func (s *Stops) ask(ctx context.Context, l *left) (stopped []discovery.InstanceKey) {
+func (s *Stops) ask(ctx context.Context, d *departures) (stopped []discovery.InstanceKey) {
 	var wg sync.WaitGroup
-	said := make([]string, len(l.open))
+	said := make([]string, len(d.open))
+	var spoke atomic.Bool
 	w := &watch[*api.Allocation]{cfg: s.cfg}
 	limit := make(chan struct{}, 8)
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	for i, in := range l.open {
+	for i, in := range d.open {
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
@@ -132,6 +151,10 @@ func (s *Stops) ask(ctx context.Context, l *left) (stopped []discovery.InstanceK
 				return s.cfg.Client.Allocations().Info(id, opts)
 			}
 			alloc, _, err := one.ask(ctx, askTimeout, &api.QueryOptions{})
+			var refused api.UnexpectedResponseError
+			if err == nil || errors.As(err, &refused) && refused.HasStatusCode() {
+				spoke.Store(true) // if only to say that it cannot tell
+			}
 			switch {
 			case err != nil:
 				s.cfg.Log.Debug("allocation cannot be read from nomad", "allocation", id, "error", errText(err))
@@ -142,7 +165,7 @@ func (s *Stops) ask(ctx context.Context, l *left) (stopped []discovery.InstanceK
 	}
 	wg.Wait()
 	var open []discovery.Instance
-	for i, in := range l.open {
+	for i, in := range d.open {
 		switch said[i] {
 		case "":
 			open = append(open, in)
@@ -150,6 +173,9 @@ func (s *Stops) ask(ctx context.Context, l *left) (stopped []discovery.InstanceK
 			stopped = append(stopped, in.Key())
 		}
 	}
-	l.open = open
+	if len(d.open) > 0 {
+		s.mute.Store(!spoke.Load())
+	}
+	d.open = open
 	return stopped
 }

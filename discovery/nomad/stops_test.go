@@ -1,10 +1,13 @@
 package nomad
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,6 +90,58 @@ func TestStops(t *testing.T) {
 	expect()
 	if n := len(heard); n != 0 {
 		t.Errorf("%d answers more than were given", n)
+	}
+}
+
+// TestStopsWithoutNomad: a Nomad that says nothing holds up no answer but the
+// first, and none to another query.
+func TestStopsWithoutNomad(t *testing.T) {
+	asked, over := make(chan struct{}, 100), make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-over
+	}))
+	defer srv.Close()
+	defer close(over)
+	client, err := api.NewClient(&api.Config{Address: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	heard := make(chan string, 100)
+	stops := NewStops(Config{Client: client}, func(a discovery.Answer) { heard <- fmt.Sprint(a.Query.Service, len(a.Instances)) })
+	emit := func(service string, list ...discovery.Instance) {
+		stops.Emit(ctx, discovery.Answer{Query: discovery.Query{Service: service}, Instances: list})
+	}
+	expect := func(want string) {
+		t.Helper()
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Fatalf("heard %s, want %s", got, want)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("never heard %s", want)
+		}
+	}
+	emit("web", registered(1), registered(2))
+	expect("web2")
+	var first sync.WaitGroup
+	first.Go(func() { emit("web", registered(1)) })
+	<-asked
+	emit("mail", registered(3)) // while the other one waits
+	expect("mail1")
+	first.Wait()
+	expect("web1")
+	// Nomad is asked again later, with nobody waiting: these come although none of
+	// its answers ever will.
+	cancel()
+	ctx = t.Context()
+	emit("mail")
+	expect("mail0")
+	if len(asked) > 0 {
+		t.Error("asked again, and the answer waited for it")
 	}
 }
 
