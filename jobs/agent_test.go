@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,6 +81,7 @@ func start(t *testing.T, name string, conf map[string]any) *api.Config {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +90,8 @@ func start(t *testing.T, name string, conf map[string]any) *api.Config {
 		stopTasks(t, cfg)
 		cancel()
 		_ = cmd.Wait() // it was told to end
+		// Its helpers (nomad logmon) wait for a Nomad that finds them again.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = log.Close()
 		unmount(t, dir)
 		if t.Failed() {
