@@ -88,6 +88,15 @@ func (s *site) setup(text string) {
 `)+router+text)
 }
 
+// setupCalm is setup with slower adverts. A stop hands over, for up to 1.5 s where
+// nobody takes over; with quicker ones, a router that is then late by a little more
+// elects again, which is told.
+func (s *site) setupCalm(text string) {
+	s.t.Helper()
+	s.setup(text)
+	s.rewrite("director.hcl", `"400ms"`, `"2s"`)
+}
+
 // lines of a file that scripts write to.
 func (s *site) lines(name string) []string {
 	b, err := os.ReadFile(filepath.Join(s.dir, name))
@@ -127,7 +136,7 @@ func TestNotify(t *testing.T) {
 
 	s := newSite(t)
 	s.platform = quiet(s)
-	s.setup(fmt.Sprintf(`
+	s.setupCalm(fmt.Sprintf(`
 notify "exec" "all" { command = %s }
 notify "exec" "master" {
   command          = %s
@@ -191,7 +200,7 @@ notify "exec" "broken" { command = ["/bin/sh", "-c", "echo no such thing; exit 7
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	s.setup(fmt.Sprintf(`
+	s.setupCalm(fmt.Sprintf(`
 notify "exec" "all" { command = %s }
 notify "exec" "fresh" {
   command = %s
@@ -208,7 +217,7 @@ notify "fifo" "x" {
 		return len(n) == 3 && n[0].Delivered == 2 && n[1].Name == `exec "fresh"` && n[2].Delivered == 3
 	})
 
-	s.setup(`notify "webhook" "x" {
+	s.setupCalm(`notify "webhook" "x" {
   url     = "https://127.0.0.1"
   ca_cert = "/nonexistent.pem"
 }`)
@@ -235,7 +244,7 @@ func TestNotifyAtStop(t *testing.T) {
 	t.Parallel() // waits for elections
 	s := newSite(t)
 	s.platform = quiet(s)
-	s.setup(fmt.Sprintf(`
+	s.setupCalm(fmt.Sprintf(`
 notify "exec" "hung" { command = ["/bin/sh", "-c", "echo begun >>%s/hung; sleep 1000"] }
 notify "exec" "all" { command = %s }
 `, s.dir, s.writer("all")))
