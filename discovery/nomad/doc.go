@@ -12,6 +12,9 @@
 // maintenance, so its real servers drain before their allocations are stopped,
 // and one that is down is critical. The rest is for native checks.
 //
+// [Stops] asks about what a catalog lists no longer, Nomad's own or Consul:
+// whether Nomad stops its allocation.
+//
 // The rules of blocking queries are those of discovery/consul: an index lower
 // than the one before starts again from none, 0 counts as 1, two requests of one
 // query start at least 100 ms apart, errors back off to 8 s, an answer of a

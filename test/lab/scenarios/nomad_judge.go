@@ -65,10 +65,13 @@ func (c *cluster) movements() (list []movement, over time.Time) {
 	const heard = 250 * time.Millisecond
 	changes := c.Sampler.Changes()
 	slices.SortStableFunc(changes, func(a, b site.Change) int { // of one sample, the one that lets go first
-		if a.At.Equal(b.At) && a.Holds != b.Holds && b.Holds {
-			return -1
+		switch {
+		case !a.At.Equal(b.At) || a.Holds == b.Holds:
+			return a.At.Compare(b.At)
+		case a.Holds:
+			return 1
 		}
-		return a.At.Compare(b.At)
+		return -1
 	})
 	for _, change := range changes {
 		switch {
