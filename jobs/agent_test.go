@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +93,7 @@ func start(t *testing.T, name string, conf map[string]any) *api.Config {
 		_ = cmd.Wait() // it was told to end
 		// Its helpers (nomad logmon) wait for a Nomad that finds them again.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		killLeft(t, dir)
 		_ = log.Close()
 		unmount(t, dir)
 		if t.Failed() {
@@ -141,6 +143,23 @@ func stopTasks(t *testing.T, cfg *api.Config) {
 	for _, j := range list {
 		if err := c.Stop(ctx, j.ID, true, false); err != nil {
 			t.Log(err)
+		}
+	}
+}
+
+// killLeft ends what an agent whose folder that is has left outside of its process
+// group: tasks that Nomad had not stopped yet, and their executors.
+func killLeft(t *testing.T, dir string) {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, proc := range all {
+		pid, _ := strconv.Atoi(filepath.Base(proc))
+		args, _ := os.ReadFile(proc + "/cmdline") // of one that has ended meanwhile: nothing
+		cwd, _ := os.Readlink(proc + "/cwd")
+		if strings.Contains(string(args), dir) || strings.HasPrefix(cwd, dir) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }
