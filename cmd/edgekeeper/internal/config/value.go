@@ -53,14 +53,22 @@ func (b *block) where(name string) hcl.Range {
 	return b.header
 }
 
-// all gives the blocks of one kind within b.
-func (b *block) all(name string) []*block {
-	if b.kind.block(name) == nil {
+// within gives the type of the blocks of one kind within b. To ask for a kind that
+// the table does not hold is a mistake of the caller and panics.
+func (b *block) within(name string) *blockType {
+	t := b.kind.block(name)
+	if t == nil {
 		panic(fmt.Sprintf("config: block %q has no block %q", b.kind.name, name))
 	}
+	return t
+}
+
+// all gives the blocks of one kind within b.
+func (b *block) all(name string) []*block {
+	t := b.within(name)
 	var out []*block
 	for _, c := range b.blocks {
-		if c.kind.name == name {
+		if c.kind == t {
 			out = append(out, c)
 		}
 	}
@@ -69,10 +77,7 @@ func (b *block) all(name string) []*block {
 
 // one gives the only block of a kind within b, or nil.
 func (b *block) one(name string) *block {
-	t := b.kind.block(name)
-	if t == nil {
-		panic(fmt.Sprintf("config: block %q has no block %q", b.kind.name, name))
-	}
+	t := b.within(name)
 	for _, c := range b.blocks {
 		if c.kind == t {
 			return c
