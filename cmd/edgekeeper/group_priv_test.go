@@ -81,6 +81,17 @@ func (h *groupHost) group() string {
 	return s.Groups[0].State
 }
 
+// armed is the virtual routers that the guardian would hand over.
+func (h *groupHost) armed() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s, err := h.client().Snapshot(ctx)
+	if err != nil || s.Guardian == nil {
+		return nil
+	}
+	return s.Guardian.Armed
+}
+
 // TestSyncGroupOfDirectors: the addresses of two networks move together when a
 // link fails, a director is killed, a tracker of the group fails, a priority is
 // set and a member is handed over; and no address is ever on both hosts.
@@ -166,6 +177,7 @@ func TestSyncGroupOfDirectors(t *testing.T) {
 		t.Errorf("handover: %+v, %v", moved, err)
 	}
 	both(b, "handed over")
+	netns.Wait(t, settling, "guardian of b armed", func() bool { return len(b.armed()) == 2 })
 
 	before := time.Now()
 	b.proc.Kill(t)

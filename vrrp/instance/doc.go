@@ -46,7 +46,7 @@
 // # The guard
 //
 // While master, the loop has a Guard armed (Config.Guard, package guardian has
-// one): from right after the addresses are installed until right after they are
+// one): from right before the addresses are installed until right after they are
 // off. A process that dies in between leaves the rest to it.
 //
 // # Sync groups

@@ -27,7 +27,7 @@ func (g *guardLog) Arm(source netip.Addr, resign []Datagram, within time.Duratio
 
 func (g *guardLog) Disarm() { g.log.add("disarm") }
 
-// TestGuard: armed from after the addresses are on until after they are off,
+// TestGuard: armed from before the addresses are on until after they are off,
 // with adverts that stay as they are when others are sent.
 func TestGuard(t *testing.T) {
 	cases := []struct {
@@ -59,7 +59,8 @@ func TestGuard(t *testing.T) {
 				n.until(1)
 				log.take()
 				n.until(4.5)
-				want := "3.859 install 3s" + c.armed + `
+				want := c.armed + `
+					3.859 install 3s
 					3.859 announce
 					3.859 announce
 					3.859 role MASTER`

@@ -155,8 +155,8 @@ func (l *loop) enter(e vrrp.Enter) {
 	if e.State == vrrp.Master {
 		l.installed = true
 		l.hostBad = time.Time{}
+		l.armGuard() // before there is something that it would have to take off
 		l.install(l.r.cfg.Host.Install)
-		l.armGuard()
 	} else {
 		l.installed = false
 		if err := l.r.cfg.Host.Remove(); err != nil {

@@ -25,8 +25,8 @@ func (s *sim) enter(r *router, e vrrp.Enter, decided time.Duration) {
 		s.takeover.by = 0
 		r.toMaster++
 		r.held, r.tookAt, r.took = r.list, s.now, e.Reason
-		s.lease(r)
 		s.arm(r, true)
+		s.lease(r)
 	default:
 		if was {
 			r.fromMaster++
