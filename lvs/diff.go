@@ -12,11 +12,14 @@ import "slices"
 //  1. AddService
 //  2. SetService: scheduler, flags and persistence change in place
 //  3. AddDest
-//  4. SetDest, unless the weight becomes smaller: forwarding method, tunnel,
+//  4. SetService to wrr or mh of a virtual server to which 2,048 real servers or
+//     more were just added. With those two the kernel's time for each addition
+//     grows with the number of real servers, so a new one is set to wlc before
+//  5. SetDest, unless the weight becomes smaller: forwarding method, tunnel,
 //     thresholds and weight change in place
-//  5. SetDest with a smaller weight
-//  6. RemoveDest
-//  7. RemoveService: of a virtual server in Owned that nobody wants any more;
+//  6. SetDest with a smaller weight
+//  7. RemoveDest
+//  8. RemoveService: of a virtual server in Owned that nobody wants any more;
 //     its real servers go with it and get no op of their own
 //
 // and, within each, by virtual server and address. So a real server's virtual
@@ -81,6 +84,7 @@ const (
 	phaseAddService = iota
 	phaseSetService
 	phaseAddDest
+	phaseFilled
 	phaseSetDest
 	phaseLowerDest
 	phaseRemoveDest
@@ -129,14 +133,29 @@ func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
 	svc := w.Pool.Service
 	svc.Key = k
 	svc = svc.Normal()
+	have, want := h.normalDests(), w.Pool.normalDests()
+	many := fillsSlowly(svc.Scheduler) && len(want)-len(have) >= manyDests
+	set := func(phase int, was, is Service, reason string) {
+		ph.add(phase, Op{Verb: SetService, Service: is, Was: Was{Service: was}, Reason: reason})
+	}
+	was := h.Service.Normal()
 	if !found {
 		ph.add(phaseAddService, Op{Verb: AddService, Service: svc})
-	} else if was := h.Service.Normal(); was != svc {
-		ph.add(phaseSetService, Op{Verb: SetService, Service: svc, Was: Was{Service: was}})
+		was = svc
+		if many {
+			was.Scheduler = fillScheduler
+			set(phaseSetService, svc, was, "while it gets its real servers")
+		}
+	}
+	switch {
+	case was == svc:
+	case many && !fillsSlowly(was.Scheduler):
+		set(phaseFilled, was, svc, "has its real servers")
+	default:
+		set(phaseSetService, was, svc, "")
 	}
 
 	// Both lists are sorted: walk them side by side.
-	have, want := h.normalDests(), w.Pool.normalDests()
 	for len(have) > 0 || len(want) > 0 {
 		var side int
 		switch {

@@ -19,6 +19,7 @@ type pass struct {
 	// differs, it was somebody else. Nil before the first reading.
 	expected lvs.Table
 
+	made   map[lvs.Key]bool // virtual servers that were added
 	failed map[lvs.Key]bool // pools of which an op failed or waits
 	held   int              // ops held back
 	left   int              // ops not done, for whatever reason
@@ -57,9 +58,10 @@ func (p *pass) run(ctx context.Context, ops []lvs.Op) {
 }
 
 // orphan reports whether the op adds a real server to a virtual server that could
-// not be added. The kernel refuses each of them, and that says nothing new.
+// not be added, or finishes that one. The kernel refuses each of them, and that
+// says nothing new.
 func (p *pass) orphan(op lvs.Op) bool {
-	if op.Verb != lvs.AddDest || !p.failed[op.Service.Key] {
+	if op.Verb != lvs.AddDest && op.Verb != lvs.SetService || !p.failed[op.Service.Key] {
 		return false
 	}
 	_, there := p.l.have.Table[op.Service.Key]
@@ -192,7 +194,7 @@ func (p *pass) drift(op lvs.Op) bool {
 	case lvs.AddService:
 		return had
 	case lvs.SetService:
-		return had && was.Service.Normal() != op.Was.Service
+		return had && !p.made[k] && was.Service.Normal() != op.Was.Service
 	case lvs.RemoveService:
 		return false
 	case lvs.AddDest, lvs.SetDest, lvs.RemoveDest:
@@ -223,6 +225,9 @@ func (p *pass) undone(op lvs.Op) string {
 func (p *pass) did(op lvs.Op) {
 	p.own(op.Service.Key)
 	_ = lvs.Apply(p.l.have.Table, op) // have is what Diff started from: it cannot be refused
+	if op.Verb == lvs.AddService {
+		p.made[op.Service.Key] = true
+	}
 	p.dropStats(op)
 }
 

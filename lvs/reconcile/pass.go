@@ -144,7 +144,7 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 		l.adopt(len(ops))
 		l.whole = false
 		clear(l.look)
-		p := pass{r: r, l: l, gen: gen, want: want, fresh: fresh, failed: map[lvs.Key]bool{}}
+		p := pass{r: r, l: l, gen: gen, want: want, fresh: fresh, made: map[lvs.Key]bool{}, failed: map[lvs.Key]bool{}}
 		if hadRead {
 			p.expected = before
 		}
