@@ -53,6 +53,7 @@ var rules = []rule{
 	{"internal/numberfile", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "a number is read in one way, whoever lets it decide"},
 	{"vrrp/vip", []string{"./discovery", "./lvs", "./cmd", "./vrrp/socket"}, "addresses do not depend on the wire"},
 	{"cmd/edgekeeper/internal/config", []string{"./discovery/", "./lvs/", "./vrrp/", "./cmd/edgekeeper/internal/agent", "github.com/hashicorp/consul"}, "a configuration can be checked anywhere, without a kernel or Consul"},
+	{"cmd/edgekeeper/internal/inputs", []string{"./discovery", "./lvs", "./vrrp", "./cmd"}, "it knows what was read, not what for"},
 	{"cmd/edgekeeper/internal/control", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "github.com/urfave"}, "the API is types and HTTP"},
 	{"cmd/edgekeeper/internal/show", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/"}, "text is made of a snapshot only"},
 	{"cmd/edgekeeper/internal/plan", []string{"./cmd/edgekeeper/internal/agent", "./lvs/", "./vrrp/", "./discovery/", "os", "net", "context", "sync", "log/slog"}, "a plan is made of values: the same for a running director and for none"},

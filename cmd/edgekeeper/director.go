@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/live"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/process"
@@ -28,8 +29,8 @@ func directorCommand() *cli.Command {
 		Before:      noArguments,
 		Action: func(c *cli.Context) error {
 			path := c.String("config")
-			load := func(path, id string) (*config.Config, []migrate.Finding, error) {
-				cfg, differences, err := load(path, id)
+			load := func(path, id string, in *inputs.Reader) (*config.Config, []migrate.Finding, error) {
+				cfg, differences, err := loadOn(path, id, in, nil)
 				if err == nil {
 					override(c, cfg)
 				}
@@ -40,7 +41,8 @@ func directorCommand() *cli.Command {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
 			started := process.Start()
-			cfg, differences, err := load(path, id)
+			in := inputs.New(os.Getenv)
+			cfg, differences, err := load(path, id, in)
 			if err != nil {
 				return err
 			}
@@ -50,15 +52,16 @@ func directorCommand() *cli.Command {
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			return agent.Run(c.Context, agent.Options{
-				Path: path, Config: cfg, Reload: hup, Started: started,
-				Load: func() (*config.Config, error) {
+				Path: path, Config: cfg, Inputs: in, Reload: hup, Started: started,
+				Load: func() (*config.Config, *inputs.Reader, error) {
 					defer process.Start()() // reading a configuration is the most of a start
-					cfg, differences, err := load(path, id)
+					in := inputs.New(os.Getenv)
+					cfg, differences, err := load(path, id, in)
 					tellDifferences(log, differences)
-					return cfg, err
+					return cfg, in, err
 				},
 				LoadFrom: func(path, id string) (*config.Config, error) {
-					cfg, _, err := load(path, id)
+					cfg, _, err := load(path, id, inputs.New(os.Getenv))
 					return cfg, err
 				},
 				Guardian: func() *exec.Cmd { return guardian.Command(guardianName, "-state-dir", cfg.StateDir) },
@@ -126,7 +129,7 @@ func validateCommand() *cli.Command {
 			if c.Bool("live") {
 				host = live.Host{Context: c.Context}
 			}
-			cfg, differences, err := loadOn(path, c.String("config-id"), host)
+			cfg, differences, err := loadOn(path, c.String("config-id"), inputs.New(os.Getenv), host)
 			for _, d := range differences {
 				if !c.Bool("json") {
 					fmt.Fprintln(c.App.ErrWriter, d)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
 )
 
@@ -21,7 +22,7 @@ func importCommand() *cli.Command {
 		Before: arguments(1, 1),
 		Action: func(c *cli.Context) error {
 			path := c.Args().First()
-			doc, findings, err := translate(path, c.String("config-id"))
+			doc, findings, err := translate(path, c.String("config-id"), inputs.New(os.Getenv))
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/keepalived"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/migrate"
 )
@@ -27,16 +28,18 @@ func isKeepalived(path string) bool { return strings.HasSuffix(path, ".conf") }
 
 // load reads a configuration: HCL, or a keepalived.conf, whose differences it
 // returns too. The mistakes of either are a config.Error.
-func load(path, id string) (*config.Config, []migrate.Finding, error) { return loadOn(path, id, nil) }
+func load(path, id string) (*config.Config, []migrate.Finding, error) {
+	return loadOn(path, id, inputs.New(os.Getenv), nil)
+}
 
-// loadOn is load, which also asks the host whether it can do what is configured;
-// nil asks nobody.
-func loadOn(path, id string, host config.Host) (*config.Config, []migrate.Finding, error) {
+// loadOn is load, which reads everything through in, and also asks the host
+// whether it can do what is configured; nil asks nobody.
+func loadOn(path, id string, in *inputs.Reader, host config.Host) (*config.Config, []migrate.Finding, error) {
 	if !isKeepalived(path) {
-		cfg, err := config.LoadOn(path, os.Getenv, host)
+		cfg, err := config.LoadOn(path, in, host)
 		return cfg, nil, err
 	}
-	doc, findings, err := translate(path, id)
+	doc, findings, err := translate(path, id, in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +53,7 @@ func loadOn(path, id string, host config.Host) (*config.Config, []migrate.Findin
 			differences = append(differences, f)
 		}
 	}
-	cfg, err := config.CheckOn(doc.Body(), os.Getenv, host)
+	cfg, err := config.CheckOn(doc.Body(), in, host)
 	var more config.Error
 	if errors.As(err, &more) {
 		return nil, differences, append(mistakes, more...)
@@ -66,7 +69,7 @@ func loadOn(path, id string, host config.Host) (*config.Config, []migrate.Findin
 
 // translate translates a keepalived.conf. A file that is not there is an
 // ordinary error of package os.
-func translate(path, id string) (*migrate.Document, []migrate.Finding, error) {
+func translate(path, id string, in *inputs.Reader) (*migrate.Document, []migrate.Finding, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
@@ -75,14 +78,14 @@ func translate(path, id string) (*migrate.Document, []migrate.Finding, error) {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
 	if id == "" {
-		host, err := os.Hostname()
+		host, err := in.Hostname()
 		if err != nil {
 			return nil, nil, fmt.Errorf("read host name: %w", err)
 		}
 		id, _, _ = strings.Cut(host, ".")
 	}
-	doc, findings := migrate.Translate(os.DirFS("/"), strings.TrimPrefix(filepath.ToSlash(whole), "/"), keepalived.Options{
-		Name: path, ID: id, Env: os.Getenv,
+	doc, findings := migrate.Translate(in.FS(os.DirFS("/")), strings.TrimPrefix(filepath.ToSlash(whole), "/"), keepalived.Options{
+		Name: path, ID: id, Env: in.Env,
 	})
 	return doc, findings, nil
 }

@@ -32,6 +32,7 @@ import (
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/statedir"
 	"github.com/edgekeeper/edgekeeper/vrrp"
 	"github.com/edgekeeper/edgekeeper/vrrp/guardian"
@@ -44,9 +45,13 @@ type Options struct {
 	Path string
 	// Config is the configuration to start with. Required.
 	Config *config.Config
-	// Load reads the configuration again, at each value from Reload. Required
+	// Inputs is what Config was made of. Nil: nobody knows, and the first reload
+	// reads all of it.
+	Inputs *inputs.Reader
+	// Load reads the configuration again, and tells what it is made of: at a value
+	// from Reload, when what the one in force was made of has changed. Required
 	// when Reload is given.
-	Load func() (*config.Config, error)
+	Load func() (*config.Config, *inputs.Reader, error)
 	// LoadFrom reads the configuration at another path, for Plan; nil: no plans.
 	LoadFrom func(path, id string) (*config.Config, error)
 	// Reload asks for a reload (SIGHUP).

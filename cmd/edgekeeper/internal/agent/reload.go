@@ -11,34 +11,69 @@ import (
 	"github.com/edgekeeper/edgekeeper/vrrp"
 )
 
-// reloads reads the configuration again at each signal, until ctx is done.
+// reloads reads the configuration again at each signal, until ctx is done. When it
+// would be the one in force, since nothing of what that was made of has changed,
+// it is not read: with a hundred thousand real servers that takes seconds. One
+// that was refused is not in force, and is refused anew.
 func (a *agent) reloads(ctx context.Context) {
+	inForce := a.opts.Inputs
 	for {
 		select {
 		case <-a.opts.Reload:
-			cfg, err := a.opts.Load()
-			a.post(ctx, func() { a.reload(cfg, err) })
+			if inForce.Same() {
+				a.post(ctx, a.again)
+				continue
+			}
+			cfg, in, err := a.opts.Load()
+			taken, stopped := ask(ctx, a, func() bool { return a.reload(cfg, err) })
+			if stopped == nil && taken {
+				inForce = in
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// again is a reload of the configuration in force. Everything beside it that a
+// reload looks at is looked at, and the kernel's table is read and put right;
+// what was decided stands.
+func (a *agent) again() {
+	if err := a.take(a.cfg); err != nil {
+		a.refuse(err)
+		return
+	}
+	a.loaded("unchanged, so it was not read again")
+	if a.kernel.reconciler != nil {
+		a.kernel.reconciler.Resync()
+	}
+}
+
 // reload takes a new configuration, whole or not at all: everything that can
-// fail comes before anything that is not put back.
-func (a *agent) reload(cfg *config.Config, err error) {
+// fail comes before anything that is not put back. It reports whether it is in
+// force.
+func (a *agent) reload(cfg *config.Config, err error) bool {
 	if err == nil {
 		err = a.take(cfg)
 	}
 	if err != nil {
-		now := time.Now()
-		a.configAt.Refused, a.configAt.At = err.Error(), &now
-		a.event("config", a.opts.Path, "refused, the configuration of before goes on: "+err.Error())
-		return
+		a.refuse(err)
+		return false
 	}
-	a.configAt.Refused, a.configAt.At, a.configAt.LoadedAt = "", nil, time.Now()
-	a.event("config", a.opts.Path, "taken")
+	a.loaded("taken")
 	a.touch()
+	return true
+}
+
+func (a *agent) loaded(how string) {
+	a.configAt.Refused, a.configAt.At, a.configAt.LoadedAt = "", nil, time.Now()
+	a.event("config", a.opts.Path, how)
+}
+
+func (a *agent) refuse(err error) {
+	now := time.Now()
+	a.configAt.Refused, a.configAt.At = err.Error(), &now
+	a.event("config", a.opts.Path, "refused, the configuration of before goes on: "+err.Error())
 }
 
 func (a *agent) take(cfg *config.Config) error {

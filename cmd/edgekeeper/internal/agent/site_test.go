@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/agent"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/control"
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/lvs"
 	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
 )
@@ -49,6 +51,7 @@ type site struct {
 	hup    chan os.Signal
 	cancel context.CancelFunc
 	done   chan error
+	loads  atomic.Int64 // how often the configuration was read
 
 	platform agent.Platform // OpenIPVS nil: the fake kernel
 	level    slog.Level     // of the lines that are printed
@@ -114,8 +117,13 @@ func (s *site) start() {
 func (s *site) run() {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "director.hcl")
-	load := func() (*config.Config, error) { return config.Load(path, func(string) string { return "" }) }
-	cfg, err := load()
+	load := func() (*config.Config, *inputs.Reader, error) {
+		s.loads.Add(1)
+		in := inputs.New(nil)
+		cfg, err := config.LoadOn(path, in, nil)
+		return cfg, in, err
+	}
+	cfg, in, err := load()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -126,7 +134,7 @@ func (s *site) run() {
 	s.cancel, s.done, s.hup = cancel, make(chan error, 1), make(chan os.Signal, 1)
 	go func() {
 		s.done <- agent.Run(ctx, agent.Options{
-			Path: path, Config: cfg, Load: load, Reload: s.hup, LoadFrom: func(path, _ string) (*config.Config, error) { return config.Load(path, nil) },
+			Path: path, Config: cfg, Inputs: in, Load: load, Reload: s.hup, LoadFrom: func(path, _ string) (*config.Config, error) { return config.Load(path, nil) },
 			Log:      slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: s.level})),
 			Platform: s.platform,
 		})

@@ -37,7 +37,7 @@ func (c *checker) authentication(b *block, r *vrrp.Config) {
 			k.addf(k.header, "%s is for type \"hmac\"", k.name())
 		}
 	}
-	hidden, ok := auth.secretOf("secret", c.env)
+	hidden, ok := auth.secretOf("secret", c.in)
 	s := hidden.Reveal()
 	if !b.bad("version") && (r.Version != vrrp.V2 || !r.IPv4()) {
 		auth.addf(auth.header, "authentication of the types \"pass\" and \"ah\" exists in version 2 over IPv4 only, %s is version %d over %s; \"hmac\" is for all", b.name(), r.Version, familyOf(r))
@@ -129,7 +129,7 @@ func (c *checker) key(k *block) (vrrp.Key, bool) {
 			k.addf(k.header, "%s needs one of secret, secret_file, secret_env and hex", k.name())
 			return vrrp.Key{}, false
 		}
-		hidden, ok := k.secretOf("secret", c.env)
+		hidden, ok := k.secretOf("secret", c.in)
 		if !ok {
 			return vrrp.Key{}, false
 		}

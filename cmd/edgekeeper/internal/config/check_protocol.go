@@ -86,7 +86,7 @@ func (c *checker) login(k *block, spec *discovery.CheckSpec) {
 			}
 			return
 		}
-		if s, ok := k.secretOf("password", c.env); ok {
+		if s, ok := k.secretOf("password", c.in); ok {
 			l.Password = discovery.MakePassword(s.Reveal())
 		}
 	default: // nobody logs in

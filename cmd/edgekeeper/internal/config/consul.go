@@ -11,14 +11,14 @@ import (
 func (c *checker) consul() *Consul {
 	b := c.root.one("consul")
 	if b == nil {
-		if c.env("CONSUL_HTTP_ADDR") == "" {
+		if c.in.Env("CONSUL_HTTP_ADDR") == "" {
 			return nil
 		}
 		b = c.orEmpty("consul")
 	}
 	// or takes what the block says, else what the environment says, else the default.
 	or := func(name, variable string) string {
-		if v := c.env(variable); !b.written(name) && v != "" {
+		if v := c.in.Env(variable); !b.written(name) && v != "" {
 			return v
 		}
 		return b.str(name)
@@ -62,10 +62,10 @@ func (c *checker) consulToken(b *block, out *Consul) {
 		out.TokenFile = b.str("token_file")
 	case b.written("token"):
 		out.Token = NewSecret(b.str("token"))
-	case c.env("CONSUL_HTTP_TOKEN_FILE") != "":
-		out.TokenFile = c.env("CONSUL_HTTP_TOKEN_FILE")
+	case c.in.Env("CONSUL_HTTP_TOKEN_FILE") != "":
+		out.TokenFile = c.in.Env("CONSUL_HTTP_TOKEN_FILE")
 	default:
-		out.Token = NewSecret(c.env("CONSUL_HTTP_TOKEN"))
+		out.Token = NewSecret(c.in.Env("CONSUL_HTTP_TOKEN"))
 	}
 }
 
@@ -73,13 +73,13 @@ func (c *checker) consulToken(b *block, out *Consul) {
 // no scheme.
 func (c *checker) consulAddress(b *block, out *Consul) {
 	at, what := b.where("address"), "address"
-	if !b.written("address") && c.env("CONSUL_HTTP_ADDR") != "" {
+	if !b.written("address") && c.in.Env("CONSUL_HTTP_ADDR") != "" {
 		what = "CONSUL_HTTP_ADDR"
 	}
 	scheme, rest, found := strings.Cut(out.Address, "://")
 	if !found {
 		scheme, rest = "http", out.Address
-		if tls, _ := strconv.ParseBool(c.env("CONSUL_HTTP_SSL")); tls {
+		if tls, _ := strconv.ParseBool(c.in.Env("CONSUL_HTTP_SSL")); tls {
 			scheme = "https"
 			out.Address = "https://" + rest
 		}

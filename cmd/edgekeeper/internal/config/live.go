@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
@@ -31,14 +32,15 @@ type Host interface {
 }
 
 // LoadOn is Load, which then asks the host whether it can do what is configured;
-// what it cannot do are mistakes, too.
-func LoadOn(path string, env func(string) string, host Host) (*Config, error) {
-	return load(path, env, host)
+// what it cannot do are mistakes, too; nil asks nobody. All that the configuration
+// depends on, but for the host's answers, is read through in.
+func LoadOn(path string, in *inputs.Reader, host Host) (*Config, error) {
+	return load(path, in, host)
 }
 
 // CheckOn is Check, which then asks the host as LoadOn does.
-func CheckOn(body *hclsyntax.Body, env func(string) string, host Host) (*Config, error) {
-	return check(body, env, host)
+func CheckOn(body *hclsyntax.Body, in *inputs.Reader, host Host) (*Config, error) {
+	return check(body, in, host)
 }
 
 // on checks a good configuration against its host.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 	"github.com/edgekeeper/edgekeeper/discovery"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
@@ -109,7 +110,7 @@ func TestLive(t *testing.T) {
 		{"a service of the fallback", lacking{services: []string{"web dc2"}}, []string{`28:13: service "web": no web dc2`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg, err := LoadOn(name, nil, c.host)
+			cfg, err := LoadOn(name, inputs.New(nil), c.host)
 			var got []string
 			var list Error
 			if errors.As(err, &list) {
@@ -124,7 +125,7 @@ func TestLive(t *testing.T) {
 	}
 	t.Run("a file with mistakes is not asked about", func(t *testing.T) {
 		write(t, name, []byte(strings.Replace(liveText, `"mh"`, `"hm"`, 1)))
-		_, err := LoadOn(name, nil, lacking{interfaces: []string{"eth0"}})
+		_, err := LoadOn(name, inputs.New(nil), lacking{interfaces: []string{"eth0"}})
 		if err == nil || strings.Contains(err.Error(), "eth0") {
 			t.Errorf("got %v, want the mistake of the file only", err)
 		}

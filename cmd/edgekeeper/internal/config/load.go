@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 )
 
 // ErrNoFiles is returned, wrapped with the folder, when a folder holds no file
@@ -23,29 +25,32 @@ var ErrNoFiles = errors.New("no *.hcl file")
 //
 // Mistakes in the configuration are returned as an Error. Files that cannot be
 // read are ordinary errors of package os.
-func Load(path string, env func(string) string) (*Config, error) { return load(path, env, nil) }
+func Load(path string, env func(string) string) (*Config, error) {
+	return LoadOn(path, inputs.New(env), nil)
+}
 
-func load(path string, env func(string) string, live Host) (*Config, error) {
-	if env == nil {
-		env = func(string) string { return "" }
-	}
-	names, err := files(path)
-	if err != nil {
+func load(path string, in *inputs.Reader, live Host) (*Config, error) {
+	var names []string
+	if _, err := in.Text("files of "+path, func() (string, error) {
+		var err error
+		names, err = files(path)
+		return strings.Join(names, "\x00"), err
+	}); err != nil {
 		return nil, err
 	}
 	sources := make([]source, len(names))
 	for i, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := in.File(name)
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
 		sources[i] = source{name: name, text: text}
 	}
-	host, err := os.Hostname()
+	host, err := in.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("read host name: %w", err)
 	}
-	return parseOn(sources, env, host, live)
+	return parseOn(sources, in, host, live)
 }
 
 // files lists what path stands for, in the order of reading.
@@ -83,10 +88,10 @@ type source struct {
 
 // parse checks sources as one configuration. host is the host's name.
 func parse(sources []source, env func(string) string, host string) (*Config, error) {
-	return parseOn(sources, env, host, nil)
+	return parseOn(sources, inputs.New(env), host, nil)
 }
 
-func parseOn(sources []source, env func(string) string, host string, live Host) (*Config, error) {
+func parseOn(sources []source, in *inputs.Reader, host string, live Host) (*Config, error) {
 	r := &report{}
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
 	for _, s := range sources {
@@ -102,34 +107,31 @@ func parseOn(sources []source, env func(string) string, host string, live Host) 
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 	}
 	start := hcl.Range{Filename: sources[0].name, Start: hcl.InitialPos}
-	return r.check(whole, start, env, host, live)
+	return r.check(whole, start, in, host, live)
 }
 
 // Check checks a configuration that was not read from HCL, as Load does. The
 // ranges of body say where each thing was written; it is changed by nothing.
 func Check(body *hclsyntax.Body, env func(string) string) (*Config, error) {
-	return check(body, env, nil)
+	return CheckOn(body, inputs.New(env), nil)
 }
 
-func check(body *hclsyntax.Body, env func(string) string, live Host) (*Config, error) {
-	if env == nil {
-		env = func(string) string { return "" }
-	}
-	host, err := os.Hostname()
+func check(body *hclsyntax.Body, in *inputs.Reader, live Host) (*Config, error) {
+	host, err := in.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("read host name: %w", err)
 	}
-	return (&report{}).check(body, body.SrcRange, env, host, live)
+	return (&report{}).check(body, body.SrcRange, in, host, live)
 }
 
 // check makes values of a body that was parsed whole. start is its beginning.
-func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) string, host string, live Host) (*Config, error) {
+func (r *report) check(body *hclsyntax.Body, start hcl.Range, in *inputs.Reader, host string, live Host) (*Config, error) {
 	rootBlock := open(r, root, labels{}, start, body)
 	if r.partial {
 		// Half of a configuration would only be told that it lacks the other.
 		return nil, r.err()
 	}
-	c := &checker{env: env, host: host, root: rootBlock}
+	c := &checker{in: in, host: host, root: rootBlock}
 	cfg := c.config()
 	if live != nil && len(r.list) == 0 {
 		c.on(live, cfg)
@@ -143,7 +145,7 @@ func (r *report) check(body *hclsyntax.Body, start hcl.Range, env func(string) s
 // checker makes the checked values. It goes on after a mistake, with the
 // default in its place.
 type checker struct {
-	env  func(string) string
+	in   *inputs.Reader
 	host string
 	root *block
 

@@ -61,13 +61,13 @@ var nomadServiceType = &blockType{
 func (c *checker) nomad() *Nomad {
 	b := c.root.one("nomad")
 	if b == nil {
-		if c.env("NOMAD_ADDR") == "" {
+		if c.in.Env("NOMAD_ADDR") == "" {
 			return nil
 		}
 		b = c.orEmpty("nomad")
 	}
 	or := func(name, variable string) string {
-		if v := c.env(variable); !b.written(name) && v != "" {
+		if v := c.in.Env(variable); !b.written(name) && v != "" {
 			return v
 		}
 		return b.str(name)
@@ -83,7 +83,7 @@ func (c *checker) nomad() *Nomad {
 	case b.written("token"):
 		out.Token = NewSecret(b.str("token"))
 	case !b.written("token_file"):
-		out.Token = NewSecret(c.env("NOMAD_TOKEN"))
+		out.Token = NewSecret(c.in.Env("NOMAD_TOKEN"))
 	}
 	if u, err := url.Parse(out.Address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		b.addf(b.where("address"), "address: %q is not a URL such as \"http://127.0.0.1:4646\"", out.Address)
@@ -103,7 +103,7 @@ func (c *checker) nomadSelectors(b *block, s *discovery.Spec) []discovery.Select
 	var out []discovery.Selector
 	blocks := b.all("nomad_service")
 	for _, v := range blocks {
-		if c.root.one("nomad") == nil && c.env("NOMAD_ADDR") == "" {
+		if c.root.one("nomad") == nil && c.in.Env("NOMAD_ADDR") == "" {
 			v.addf(v.header, "%s has no Nomad to come from: write a nomad block, or set NOMAD_ADDR", v.name())
 		}
 		sel := discovery.Selector{

@@ -159,7 +159,7 @@ func (c *checker) notifyWebhook(b *block) *NotifyWebhook {
 		return w
 	}
 	var ok bool
-	if w.Secret, ok = b.secretOf("secret", c.env); ok && !httpguts.ValidHeaderFieldValue(w.Secret.Reveal()) {
+	if w.Secret, ok = b.secretOf("secret", c.in); ok && !httpguts.ValidHeaderFieldValue(w.Secret.Reveal()) {
 		b.addf(b.header, "%s: the secret holds a control character, which no header can", b.name())
 	}
 	return w
@@ -198,7 +198,7 @@ func (c *checker) notifyMail(b *block) *NotifyMail {
 	}
 	switch {
 	case m.Username != "" || b.bad("username"):
-		m.Password, _ = b.secretOf("password", c.env)
+		m.Password, _ = b.secretOf("password", c.in)
 	case b.mentions("password"):
 		b.addf(b.header, "%s has a password and no username", b.name())
 	}

@@ -11,7 +11,7 @@ type sources struct{ consul, file bool }
 
 func (c *checker) sources() sources {
 	return sources{
-		consul: c.root.one("consul") != nil || c.env("CONSUL_HTTP_ADDR") != "",
+		consul: c.root.one("consul") != nil || c.in.Env("CONSUL_HTTP_ADDR") != "",
 		file:   c.root.one("file_catalog") != nil,
 	}
 }

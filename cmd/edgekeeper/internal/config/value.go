@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/inputs"
 )
 
 // get gives an argument's value: what was written, else the table's default. To
@@ -151,7 +153,7 @@ func familyName(ipv6 bool) string {
 
 // secretOf reads a secret that is written as name, name_file or name_env. Of the
 // three exactly one must be there.
-func (b *block) secretOf(name string, env func(string) string) (Secret, bool) {
+func (b *block) secretOf(name string, in *inputs.Reader) (Secret, bool) {
 	var given []string
 	for _, n := range []string{name, name + "_file", name + "_env"} {
 		if _, ok := b.at[n]; ok {
@@ -172,18 +174,19 @@ func (b *block) secretOf(name string, env func(string) string) (Secret, bool) {
 	at, value := b.where(given[0]), b.str(given[0])
 	switch given[0] {
 	case name + "_file":
-		raw, err := readSecret(value)
+		path := value
+		raw, err := in.Text("secret "+path, func() (string, error) { return readSecret(path) })
 		if err != nil {
 			b.addf(at, "%s_file: %v", name, err)
 			return Secret{}, false
 		}
-		if value = strings.TrimRight(string(raw), "\r\n"); value == "" {
+		if value = strings.TrimRight(raw, "\r\n"); value == "" {
 			b.addf(at, "%s_file: %q is empty", name, b.str(given[0]))
 			return Secret{}, false
 		}
 	case name + "_env":
 		variable := value
-		if value = env(variable); value == "" {
+		if value = in.Env(variable); value == "" {
 			b.addf(at, "%s_env: the environment variable %q is not set", name, variable)
 			return Secret{}, false
 		}
@@ -198,18 +201,19 @@ const maxSecretFile = 4096
 // could block for ever.
 var errNoSecretFile = errors.New("not a regular file of at most 4096 bytes")
 
-func readSecret(path string) ([]byte, error) {
+func readSecret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSecretFile {
-		return nil, fmt.Errorf("read %s: %w", path, errNoSecretFile)
+		return "", fmt.Errorf("read %s: %w", path, errNoSecretFile)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer func() { _ = f.Close() }() // only read
-	return io.ReadAll(io.LimitReader(f, maxSecretFile))
+	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
+	return string(text), err
 }

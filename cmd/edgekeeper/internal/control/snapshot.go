@@ -52,7 +52,7 @@ type Guardian struct {
 // ConfigStatus tells which configuration is in force.
 type ConfigStatus struct {
 	Path     string     `json:"path"`
-	LoadedAt time.Time  `json:"loaded_at"`
+	LoadedAt time.Time  `json:"loaded_at"`         // or found to be unchanged by a reload
 	Refused  string     `json:"refused,omitempty"` // why the newest one was not taken
 	At       *time.Time `json:"refused_at,omitempty"`
 }
