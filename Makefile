@@ -26,7 +26,7 @@ build: ## build bin/edgekeeper, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/edgekeeper ./cmd/edgekeeper
 
 check: lint-fast ## the fast loop: formatting, vet, unit tests; no root, no network
-	$(GO) test ./...
+	$(GO) test -parallel 16 ./... # the long ones wait for elections, they do not compute
 
 test: test-native test-consul test-priv test-kernel test-lab ## everything: needs root or sudo; builds Consul and Nomad once
 

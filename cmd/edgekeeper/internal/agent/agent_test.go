@@ -282,6 +282,7 @@ func TestFloatingAddressNeedsNoIPVS(t *testing.T) {
 }
 
 func TestVirtualServersOfAnEarlierRunAreRemovedAndForeignOnesAreNot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	foreign := lvs.Service{Key: lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddr("192.0.2.9"), Port: 443}, Scheduler: "rr"}
 	if err := s.kernel.Do(lvs.Op{Verb: lvs.AddService, Service: foreign}); err != nil {

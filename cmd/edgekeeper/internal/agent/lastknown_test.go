@@ -78,6 +78,7 @@ func (s *site) untilEvent(text string) {
 // TestRestartWithASilentConsul starts with a Consul that takes requests and never
 // answers: the kernel's table and the settings of before stay in force.
 func TestRestartWithASilentConsul(t *testing.T) {
+	t.Parallel()
 	s, _ := knowing(t)
 	s.start()
 	s.until("the last known good state is in use", func() bool {
@@ -134,6 +135,7 @@ func TestLastKnownGoodIsRefused(t *testing.T) {
 
 // TestOldSettingsAreRefused: the weight goes back to the configuration's.
 func TestOldSettingsAreRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := knowing(t)
 	s.editState(func(m map[string]any) { m["kv"].(map[string]any)["confirmed"] = time.Now().Add(-169 * time.Hour) })
 	s.start()

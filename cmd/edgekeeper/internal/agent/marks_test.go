@@ -78,6 +78,7 @@ func (s *site) groupConfig(onStop, fwmark string) {
 // A group is one virtual server of the kernel; its packets are marked while the
 // director runs, and it is shown by the addresses that people know.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	s, m, _ := withMarks(t)
 	s.groupConfig("release", "fwmark = 80000")
 	s.start()

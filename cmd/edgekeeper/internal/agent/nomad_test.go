@@ -38,6 +38,7 @@ func TestNomadService(t *testing.T) {
 // TestNomadStops: all of a pool leave the catalog at once, which is held until
 // Nomad says that it stops them.
 func TestNomadStops(t *testing.T) {
+	t.Parallel()
 	const first, second = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000"
 	var gone atomic.Bool
 	var asked atomic.Int32

@@ -42,6 +42,7 @@ func (s *site) events(kind, object string) []string {
 }
 
 func TestSlowStart(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.config("keep", `service "web" {}
   slow_start {

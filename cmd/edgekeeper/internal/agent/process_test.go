@@ -42,6 +42,7 @@ func (k *kernelFavours) allow() {
 // TestProcess: what the kernel is asked follows the configuration, also at a
 // reload, and what it refuses is an event and in status.
 func TestProcess(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.platform = quiet(s)
 	k := &kernelFavours{refuse: errors.New("not permitted: it needs CAP_SYS_NICE")}

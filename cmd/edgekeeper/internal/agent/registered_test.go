@@ -11,6 +11,7 @@ import (
 
 // TestRegistered is a director without VRRP that stands in Consul while it runs.
 func TestRegistered(t *testing.T) {
+	t.Parallel()
 	stub, _, address := newConsul(t)
 	s := newSite(t)
 	register := func(block string) {
