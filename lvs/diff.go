@@ -133,7 +133,12 @@ func (ph *phases) pool(k Key, h Pool, found bool, w Want) {
 	svc := w.Pool.Service
 	svc.Key = k
 	svc = svc.Normal()
-	have, want := h.normalDests(), w.Pool.normalDests()
+	// Equal lists need no op in whatever order and form. So it is nearly always, and
+	// of a hundred thousand real servers.
+	var have, want []Dest
+	if !slices.Equal(h.Dests, w.Pool.Dests) {
+		have, want = h.normalDests(), w.Pool.normalDests()
+	}
 	many := fillsSlowly(svc.Scheduler) && len(want)-len(have) >= manyDests
 	set := func(phase int, was, is Service, reason string) {
 		ph.add(phase, Op{Verb: SetService, Service: is, Was: Was{Service: was}, Reason: reason})

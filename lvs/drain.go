@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -87,7 +88,7 @@ type departing struct {
 // stay returns the pool with those departing real servers that stay, at weight
 // 0, and with a reason for each that stays or goes.
 func (dp departing) stay(h Pool, drains Drains, next *time.Time) (Want, bool) {
-	if dp.want.Drain <= 0 || dp.key.Protocol == UDP {
+	if dp.want.Drain <= 0 || dp.key.Protocol == UDP || slices.Equal(h.Dests, dp.want.Pool.Dests) {
 		return dp.want, false
 	}
 	wanted := dp.want.Pool.normalDests()

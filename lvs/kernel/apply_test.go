@@ -235,7 +235,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add((&socket{}).destObject(lvs.Dest{Addr: netip.AddrPortFrom(vip6, 80), Weight: 1})[4:])
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeService(b)
-		_, _ = decodeDest(b, 2)
+		_, _, _ = decodeDest(b, 2)
 		_, _ = decodeDaemon(b)
 	})
 }

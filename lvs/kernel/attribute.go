@@ -198,30 +198,43 @@ var errBadAttribute = errors.New("malformed netlink attribute")
 
 // each calls f with the type and value of each attribute in b.
 func each(b []byte, f func(typ uint16, v []byte) error) error {
-	for len(b) >= 4 {
-		n := int(binary.NativeEndian.Uint16(b))
-		if n < 4 || n > len(b) {
-			return fmt.Errorf("%w: length %d of %d bytes", errBadAttribute, n, len(b))
-		}
-		if err := f(binary.NativeEndian.Uint16(b[2:])&attrType, b[4:n]); err != nil {
+	c := cursor{rest: b}
+	for c.next() {
+		if err := f(c.typ, c.v); err != nil {
 			return err
 		}
-		b = b[min((n+3)&^3, len(b)):]
 	}
-	if len(b) > 0 {
-		return fmt.Errorf("%w: %d bytes left over", errBadAttribute, len(b))
-	}
-	return nil
+	return c.err
 }
 
-// fields calls f with a reader and each attribute in b. Its error is the first of
-// f, of the reader, or of the form of b.
-func fields(b []byte, f func(r *value, typ uint16, v []byte) error) error {
-	var r value
-	if err := each(b, func(typ uint16, v []byte) error { return f(&r, typ, v) }); err != nil {
-		return err
+// cursor goes through the attributes in rest. It stays on the stack: a table has a
+// hundred thousand real servers, with three lists of attributes each.
+type cursor struct {
+	value // remembers, too, what is wrong with the form
+	rest  []byte
+
+	typ uint16 // of the attribute that next has reached
+	v   []byte // its value
+}
+
+// next goes on to the next attribute, and reports whether there is one.
+func (c *cursor) next() bool {
+	if len(c.rest) < 4 {
+		if len(c.rest) > 0 && c.err == nil {
+			c.err = fmt.Errorf("%w: %d bytes left over", errBadAttribute, len(c.rest))
+		}
+		return false
 	}
-	return r.err
+	n := int(binary.NativeEndian.Uint16(c.rest))
+	if n < 4 || n > len(c.rest) {
+		if c.err == nil {
+			c.err = fmt.Errorf("%w: length %d of %d bytes", errBadAttribute, n, len(c.rest))
+		}
+		return false
+	}
+	c.typ, c.v = binary.NativeEndian.Uint16(c.rest[2:])&attrType, c.rest[4:n]
+	c.rest = c.rest[min((n+3)&^3, len(c.rest)):]
+	return true
 }
 
 // value reads attributes of known sizes; the first that has another size is

@@ -3,8 +3,11 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"iter"
+	"slices"
 	"testing"
 
 	"github.com/edgekeeper/edgekeeper/lvs"
@@ -60,8 +63,89 @@ func BenchmarkDecode(b *testing.B) {
 	object = binary.NativeEndian.AppendUint16(object, 99)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decodeDest(object, 2); err != nil {
+		if _, _, err := decodeDest(object, 2); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// replay answers each dump with what was prepared for it, 32 KiB a datagram.
+type replay struct {
+	dumps [][]byte // each the messages of one, as they come from the socket
+	next  int      // dump
+	rest  []byte   // of the one that is read
+	seq   uint32
+}
+
+func (r *replay) Close() error                         { return nil }
+func (r *replay) SendMessages([]netlink.Message) error { panic("not a dump") }
+func (r *replay) Receive() ([]netlink.Message, error)  { panic("not by message") }
+func (r *replay) Send(m netlink.Message) error {
+	r.rest, r.seq = r.dumps[r.next], m.Header.Sequence
+	r.next++
+	return nil
+}
+
+func (r *replay) ReceiveIter() iter.Seq2[netlink.Message, error] {
+	return func(yield func(netlink.Message, error) bool) {
+		datagram := bytes.Clone(r.rest[:min(len(r.rest), dumpBuffer)]) // as the library does
+		for len(datagram) >= 4 {
+			n := int(binary.NativeEndian.Uint32(datagram))
+			if n > len(datagram) {
+				break // in the next one
+			}
+			header := netlink.Header{Length: uint32(n), Type: netlink.HeaderType(binary.NativeEndian.Uint16(datagram[4:])), Flags: netlink.Multi, Sequence: r.seq, PID: 1}
+			if !yield(netlink.Message{Header: header, Data: datagram[16:n]}, nil) {
+				return
+			}
+			datagram, r.rest = datagram[n:], r.rest[n:]
+		}
+	}
+}
+
+// dumpOf makes the messages of a dump.
+func dumpOf(objects [][]byte) (out []byte) {
+	for _, o := range append(objects, nil) {
+		typ, n := uint16(20), 20+len(o)
+		if o == nil {
+			typ = uint16(netlink.Done)
+		}
+		out = binary.NativeEndian.AppendUint32(out, uint32(n))
+		out = binary.NativeEndian.AppendUint16(out, typ)
+		out = append(out, make([]byte, 14)...)
+		out = append(out, o...)
+	}
+	return out
+}
+
+// BenchmarkTable is the work on our side of one reading of the whole table,
+// without the kernel's.
+func BenchmarkTable(b *testing.B) {
+	for _, shape := range []struct{ services, servers int }{{100, 1000}, {1000, 10}} {
+		b.Run(fmt.Sprintf("%dx%d", shape.services, shape.servers), func(b *testing.B) {
+			s := &replay{dumps: make([][]byte, 1)}
+			var services [][]byte
+			ops := adds(shape.servers)
+			for n := range shape.services {
+				key := lvs.Key{Protocol: lvs.TCP, Addr: vip, Port: uint16(1000 + n)}
+				services = append(services, serviceObject(lvs.Service{Key: key, Scheduler: "wrr"}))
+				var dests [][]byte
+				for _, op := range slices.Backward(ops) { // the kernel puts a new one in front
+					dests = append(dests, (&socket{}).destObject(op.Dest))
+				}
+				s.dumps = append(s.dumps, dumpOf(dests))
+			}
+			s.dumps[0] = dumpOf(services)
+			d := &Driver{cfg: Config{NoModules: true}, bulk: &pipe{conn: netlink.NewConn(s, 1)}}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.next = 0
+				o, err := d.Table(b.Context())
+				if err != nil || len(o.Table) != shape.services {
+					b.Fatal(len(o.Table), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(shape.services*shape.servers), "ns/server")
+		})
 	}
 }

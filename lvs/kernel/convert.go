@@ -135,22 +135,3 @@ func fromDest(d ipvs.Destination) lvs.Dest {
 	}
 	return out.Normal()
 }
-
-// fromStats takes the 64-bit counters where the kernel has them (since 4.1).
-func fromStats(narrow, wide ipvs.Stats) lvs.Stats {
-	if wide == (ipvs.Stats{}) {
-		wide = narrow
-	}
-	return lvs.Stats{
-		Connections: wide.Connections,
-		InPackets:   wide.IncomingPackets, OutPackets: wide.OutgoingPackets,
-		InBytes: wide.IncomingBytes, OutBytes: wide.OutgoingBytes,
-		Rates: lvs.Rates{
-			Connections: rate(wide.ConnectionRate), InPackets: rate(wide.IncomingPacketRate), OutPackets: rate(wide.OutgoingPacketRate),
-			InBytes: wide.IncomingByteRate, OutBytes: wide.OutgoingByteRate,
-		},
-	}
-}
-
-// rate is one per second, of which four billion are enough.
-func rate(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }

@@ -5,141 +5,149 @@ package kernel
 import (
 	"github.com/cloudflare/ipvs"
 	"github.com/cloudflare/ipvs/netmask"
+	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
 // serviceEntry is a virtual server of a dump, with its counters.
 type serviceEntry struct {
 	service
-	stats, stats64 ipvs.Stats
+	stats lvs.Stats
 }
 
 // decodeService reads what is within an IPVS_CMD_ATTR_SERVICE of a dump.
 func decodeService(b []byte) (serviceEntry, error) {
 	var s serviceEntry
-	var addr, mask []byte
-	err := fields(b, func(r *value, typ uint16, v []byte) error {
-		switch typ {
+	var addr, mask, narrow, wide []byte
+	c := cursor{rest: b}
+	for c.next() {
+		switch c.typ {
 		case svcFamily:
-			s.Family = ipvs.AddressFamily(r.u16(v))
+			s.Family = ipvs.AddressFamily(c.u16(c.v))
 		case svcProtocol:
-			s.Protocol = ipvs.Protocol(r.u16(v))
+			s.Protocol = ipvs.Protocol(c.u16(c.v))
 		case svcAddr:
-			addr = v
+			addr = c.v
 		case svcPort:
-			s.Port = r.port(v)
+			s.Port = c.port(c.v)
 		case svcMark:
-			s.FWMark = r.u32(v)
+			s.FWMark = c.u32(c.v)
 		case svcScheduler:
-			s.Scheduler = text(v)
+			s.Scheduler = text(c.v)
 		case svcFlags:
-			if r.sized(v, 8) {
-				s.Flags = ipvs.Flags(r.u32(v[:4]))
+			if c.sized(c.v, 8) {
+				s.Flags = ipvs.Flags(c.u32(c.v[:4]))
 			}
 		case svcTimeout:
-			s.Timeout = r.u32(v)
+			s.Timeout = c.u32(c.v)
 		case svcNetmask:
-			mask = v
+			mask = c.v
 		case svcEngine:
-			s.engine = text(v)
+			s.engine = text(c.v)
 		case svcStats:
-			return decodeStats(&s.stats, v)
+			narrow = c.v
 		case svcStats64:
-			return decodeStats(&s.stats64, v)
+			wide = c.v
 		}
-		return nil
-	})
-	var r value // address and netmask have the form of the family, which may come behind them
+	}
+	s.stats = c.stats(narrow, wide)
+	// Address and netmask have the form of the family, which may come behind them.
 	if s.FWMark == 0 {
-		s.Address = r.address(addr, s.Family)
+		s.Address = c.address(addr, s.Family)
 	}
 	if s.Family == ipvs.INET6 {
-		s.Netmask = netmask.MaskFrom(int(r.u32(mask)), 128)
-	} else if r.sized(mask, 4) {
+		s.Netmask = netmask.MaskFrom(int(c.u32(mask)), 128)
+	} else if c.sized(mask, 4) {
 		s.Netmask = netmask.MaskFrom4([4]byte(mask))
 	}
-	if err == nil {
-		err = r.err
-	}
-	return s, err
+	return s, c.err
 }
 
 // decodeDest reads what is within an IPVS_CMD_ATTR_DEST of a dump. The family
 // is the virtual server's where the kernel says none (before 3.18).
-func decodeDest(b []byte, family ipvs.AddressFamily) (ipvs.DestinationExtended, error) {
-	var d ipvs.DestinationExtended
-	d.Family = family
-	var addr []byte
-	err := fields(b, func(r *value, typ uint16, v []byte) error {
-		switch typ {
+func decodeDest(b []byte, family ipvs.AddressFamily) (lvs.Dest, lvs.Stats, error) {
+	d := ipvs.Destination{Family: family}
+	var active, inactive, persistent uint32
+	var addr, narrow, wide []byte
+	c := cursor{rest: b}
+	for c.next() {
+		switch c.typ {
 		case destAddr:
-			addr = v
+			addr = c.v
 		case destPort:
-			d.Port = r.port(v)
+			d.Port = c.port(c.v)
 		case destForward:
-			d.FwdMethod = ipvs.ForwardType(r.u32(v))
+			d.FwdMethod = ipvs.ForwardType(c.u32(c.v))
 		case destWeight:
-			d.Weight = r.u32(v)
+			d.Weight = c.u32(c.v)
 		case destUpper:
-			d.UpperThreshold = r.u32(v)
+			d.UpperThreshold = c.u32(c.v)
 		case destLower:
-			d.LowerThreshold = r.u32(v)
+			d.LowerThreshold = c.u32(c.v)
 		case destActive:
-			d.ActiveConnections = r.u32(v)
+			active = c.u32(c.v)
 		case destInactive:
-			d.InactiveConnections = r.u32(v)
+			inactive = c.u32(c.v)
 		case destPersistent:
-			d.PersistentConnections = r.u32(v)
+			persistent = c.u32(c.v)
 		case destFamily:
-			d.Family = ipvs.AddressFamily(r.u16(v))
+			d.Family = ipvs.AddressFamily(c.u16(c.v))
 		case destTunType:
-			d.TunnelType = ipvs.TunnelType(r.u8(v))
+			d.TunnelType = ipvs.TunnelType(c.u8(c.v))
 		case destTunPort:
-			d.TunnelPort = r.port(v)
+			d.TunnelPort = c.port(c.v)
 		case destTunFlags:
-			d.TunnelFlags = ipvs.TunnelFlags(r.u16(v))
+			d.TunnelFlags = ipvs.TunnelFlags(c.u16(c.v))
 		case destStats:
-			return decodeStats(&d.Stats, v)
+			narrow = c.v
 		case destStats64:
-			return decodeStats(&d.Stats64, v)
+			wide = c.v
 		}
-		return nil
-	})
-	var r value
-	d.Address = r.address(addr, d.Family)
-	if err == nil {
-		err = r.err
 	}
-	return d, err
+	d.Address = c.address(addr, d.Family)
+	st := c.stats(narrow, wide)
+	st.Active, st.Inactive, st.Persistent = active, inactive, persistent
+	return fromDest(d), st, c.err
 }
 
-// decodeStats reads the counters and rates.
-func decodeStats(s *ipvs.Stats, b []byte) error {
-	return fields(b, func(r *value, typ uint16, v []byte) error {
-		switch typ {
+// stats reads the counters and rates: those of 64 bits where the kernel has them
+// (since 4.1), which tell all that the others do.
+func (r *value) stats(narrow, wide []byte) (s lvs.Stats) {
+	c := cursor{rest: wide}
+	if wide == nil {
+		c.rest = narrow
+	}
+	for c.next() {
+		switch c.typ {
 		case statsConnections:
-			s.Connections = r.wide(v)
+			s.Connections = c.wide(c.v)
 		case statsInPackets:
-			s.IncomingPackets = r.wide(v)
+			s.InPackets = c.wide(c.v)
 		case statsOutPackets:
-			s.OutgoingPackets = r.wide(v)
+			s.OutPackets = c.wide(c.v)
 		case statsInBytes:
-			s.IncomingBytes = r.wide(v)
+			s.InBytes = c.wide(c.v)
 		case statsOutBytes:
-			s.OutgoingBytes = r.wide(v)
+			s.OutBytes = c.wide(c.v)
 		case statsConnRate:
-			s.ConnectionRate = r.wide(v)
+			s.Rates.Connections = rate(c.wide(c.v))
 		case statsInPktRate:
-			s.IncomingPacketRate = r.wide(v)
+			s.Rates.InPackets = rate(c.wide(c.v))
 		case statsOutPktRate:
-			s.OutgoingPacketRate = r.wide(v)
+			s.Rates.OutPackets = rate(c.wide(c.v))
 		case statsInByteRate:
-			s.IncomingByteRate = r.wide(v)
+			s.Rates.InBytes = c.wide(c.v)
 		case statsOutByteRate:
-			s.OutgoingByteRate = r.wide(v)
+			s.Rates.OutBytes = c.wide(c.v)
 		}
-		return nil
-	})
+	}
+	if r.err == nil {
+		r.err = c.err
+	}
+	return s
 }
+
+// rate is one per second, of which four billion are enough.
+func rate(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }
 
 // text reads a string up to its NUL.
 func text(v []byte) string {

@@ -117,8 +117,8 @@ func parseOp(data []byte) (lvs.Op, error) {
 			}
 			op.Service = fromService(s.service)
 		case attrDest:
-			d, err := decodeDest(v, 0)
-			op.Dest = fromDest(d.Destination)
+			var err error
+			op.Dest, _, err = decodeDest(v, 0)
 			return err
 		}
 		return nil

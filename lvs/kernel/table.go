@@ -5,8 +5,8 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/cloudflare/ipvs"
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
@@ -25,7 +25,8 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 		Dests:    make(map[lvs.Key]lvs.DestStats, len(services)),
 		Services: make(map[lvs.Key]lvs.Stats, len(services)),
 	}
-	var dests []ipvs.DestinationExtended
+	var dests []lvs.Dest // of one virtual server, before their number is known
+	var stats []lvs.Stats
 	for _, s := range services {
 		if err := ctx.Err(); err != nil {
 			return lvs.Observed{}, fmt.Errorf("read real servers: %w", err)
@@ -33,29 +34,28 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 		svc := fromService(s.service)
 		r := newRequest(cmdGetDest)
 		r.service(s.service, false)
-		err := p.dump(ctx, r, attrDest, func() { dests = dests[:0] }, func(b []byte) error {
-			d, err := decodeDest(b, s.Family)
-			dests = append(dests, d)
+		err := p.dump(ctx, r, attrDest, func() { dests, stats = dests[:0], stats[:0] }, func(b []byte) error {
+			d, st, err := decodeDest(b, s.Family)
+			dests, stats = append(dests, d), append(stats, st)
 			return err
 		})
 		if err != nil {
 			return lvs.Observed{}, fmt.Errorf("read real servers of %s: %w", svc.Key, err)
 		}
-		sum := fromStats(s.stats, s.stats64)
-		pool, stats := make([]lvs.Dest, 0, len(dests)), make(lvs.DestStats, 0, len(dests))
-		for _, e := range dests {
-			dst := fromDest(e.Destination)
-			st := fromStats(e.Stats, e.Stats64)
-			st.Active, st.Inactive, st.Persistent = e.ActiveConnections, e.InactiveConnections, e.PersistentConnections
-			stats = append(stats, lvs.DestStat{Addr: dst.Addr, Stats: st})
+		// The kernel puts a new one in front of the others (__ip_vs_update_dest), and
+		// we add them in order: from the back there is mostly nothing to sort.
+		slices.Reverse(dests)
+		slices.Reverse(stats)
+		sum, of := s.stats, make(lvs.DestStats, len(dests))
+		for i, st := range stats {
+			of[i] = lvs.DestStat{Addr: dests[i].Addr, Stats: st}
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 			sum.Persistent += st.Persistent
-			pool = append(pool, dst)
 		}
-		stats.Sort()
-		out.Table[svc.Key] = lvs.PoolOf(svc, pool)
-		out.Dests[svc.Key], out.Services[svc.Key] = stats, sum
+		of.Sort()
+		out.Table[svc.Key] = lvs.NewPool(svc, dests...)
+		out.Dests[svc.Key], out.Services[svc.Key] = of, sum
 	}
 	return out, nil
 }
