@@ -121,7 +121,7 @@ func TestCheckTroubleIsShown(t *testing.T) {
 	if got, want := reasonOf(d, 1), "serving: tcp check: ok; certificate expires 2026-12-01T00:00:00Z"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
 	}
-	if d.Servers[0].Checks[0].Warning == "" {
+	if statusOf(d, w)[0].Checks[0].Warning == "" {
 		t.Error("status does not show it")
 	}
 	w.Verdicts[probe.For(addr(1))] = &discovery.Verdict{Blocked: "set mark 7: operation not permitted"}
@@ -131,7 +131,7 @@ func TestCheckTroubleIsShown(t *testing.T) {
 	if got, want := reasonOf(d, 1), "entering: tcp check cannot be made: set mark 7: operation not permitted"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
 	}
-	if !strings.Contains(d.Servers[0].Checks[0].Blocked, "mark 7") {
+	if !strings.Contains(statusOf(d, w)[0].Checks[0].Blocked, "mark 7") {
 		t.Error("status does not show it")
 	}
 }

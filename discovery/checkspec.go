@@ -213,6 +213,14 @@ type Check struct {
 
 // For gives the check of one real server: Port and Addr replace its own.
 func (c CheckSpec) For(server netip.AddrPort) Check {
+	target, _ := c.at(server)
+	return Check{spec: unique.Make(c), Target: target}
+}
+
+// at is the target of the check of a real server, and whether it can be made there:
+// without a port of its own one that connects needs to know the server's, which
+// nobody may.
+func (c *CheckSpec) at(server netip.AddrPort) (target netip.AddrPort, ok bool) {
 	addr, port := server.Addr(), server.Port()
 	if c.Addr.IsValid() {
 		addr = c.Addr
@@ -223,7 +231,7 @@ func (c CheckSpec) For(server netip.AddrPort) Check {
 	if c.Type == ICMP || c.Type == VIP && c.VIP.Echo {
 		port = 0 // so that all services of a host share one
 	}
-	return Check{spec: unique.Make(c), Target: netip.AddrPortFrom(addr, port)}
+	return netip.AddrPortFrom(addr, port), port != 0 || !c.Connects()
 }
 
 // Spec gives the definition; the zero Check has none and gives a zero one.
@@ -234,15 +242,8 @@ func (c Check) Spec() CheckSpec {
 	return c.spec.Value()
 }
 
-// of is For, and whether the check can be made there: without a port of its own
-// one that connects needs to know the server's, which nobody may.
-func (c CheckSpec) of(server netip.AddrPort) (Check, bool) {
-	check := c.For(server)
-	return check, check.Target.Port() != 0 || !c.Connects()
-}
-
 // Connects reports whether the check goes to a port.
-func (c CheckSpec) Connects() bool {
+func (c *CheckSpec) Connects() bool {
 	switch c.Type {
 	case ICMP, Exec, NumberFile:
 		return false

@@ -34,8 +34,8 @@ func TestFailover(t *testing.T) {
 		if got := reasonOf(r.last, 3); got != "standby: datacenter dc2 stands by while the own datacenter serves; tcp check: says" {
 			t.Errorf("reason = %q", got)
 		}
-		if len(r.last.Checks) != 5 {
-			t.Errorf("%d checks, want 5", len(r.last.Checks))
+		if len(checksOf(r.last)) != 5 {
+			t.Errorf("%d checks, want 5", len(checksOf(r.last)))
 		}
 	})
 	t.Run("one that serves is enough", func(t *testing.T) {

@@ -73,9 +73,9 @@ func mergeFallback(spec Spec, view View, before Memory, servers *roster) (*Decis
 		memory = *before.Fallback
 	}
 	listed := candidates(own, view, &Decision{})
-	theirs := func(p Past) bool { return p.Adopted && listed.at[p.Addr] != nil }
+	theirs := func(p Judged) bool { return p.Adopted && listed.at[p.Addr] != nil }
 	if slices.ContainsFunc(before.Servers, theirs) {
-		var rest []Past
+		var rest []Judged
 		for _, past := range before.Servers {
 			if theirs(past) && before.Fallback == nil {
 				memory.Servers = append(memory.Servers, past)
@@ -93,15 +93,10 @@ func mergeFallback(spec Spec, view View, before Memory, servers *roster) (*Decis
 // substitute puts the fallback pool or the sorry server in the place of a pool
 // that has lost its quorum.
 func (d *Decision) substitute(spec Spec, view View, fallback *Decision, live int, dests []lvs.Dest) []lvs.Dest {
-	var sorry *ServerStatus
+	var sorry *Judged
 	if spec.Sorry != nil {
-		s := sorryServer(spec, view)
-		for _, c := range s.checks {
-			d.Checks[c.Check] = max(d.Checks[c.Check], Pending)
-		}
-		status := s.status(view)
-		sorry = &status
-		d.Sorry = sorry
+		j := sorryServer(spec, view, d.checks).judged()
+		sorry, d.Sorry = &j, &j
 	}
 	lost := fmt.Sprintf("quorum lost (weight %d of %d)", live, spec.Quorum)
 	out := dests
@@ -146,10 +141,7 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 	if used {
 		maps.Copy(d.Want.AtOnce, f.Want.AtOnce)
 	}
-	for c, seed := range f.Checks {
-		d.Checks[c] = max(d.Checks[c], seed)
-	}
-	d.Fallback = f.Servers
+	d.Fallback, d.alsoChecks = f.Servers, f.checks
 	d.Waiting = append(d.Waiting, f.Waiting...)
 	d.Warnings = append(d.Warnings, f.Warnings...)
 	d.Memory.Fallback = &f.Memory
@@ -165,7 +157,7 @@ func (d *Decision) except(addr netip.AddrPort, reason string) {
 // reasons finds why a real server is as it is: in what status shows of it, unless
 // there is more to say.
 type reasons struct {
-	servers, fallback []ServerStatus
+	servers, fallback []Judged
 	exceptions        lvs.ReasonMap
 }
 
@@ -174,8 +166,8 @@ func (r reasons) Of(addr netip.AddrPort) string {
 	if why, ok := r.exceptions[addr]; ok {
 		return why
 	}
-	for _, list := range [][]ServerStatus{r.servers, r.fallback} {
-		if i, ok := slices.BinarySearchFunc(list, addr, func(s ServerStatus, a netip.AddrPort) int { return s.Addr.Compare(a) }); ok {
+	for _, list := range [][]Judged{r.servers, r.fallback} {
+		if i, ok := slices.BinarySearchFunc(list, addr, byAddress); ok {
 			return list[i].Reason
 		}
 	}
@@ -184,11 +176,11 @@ func (r reasons) Of(addr netip.AddrPort) string {
 
 // sorryServer says whether the sorry server could serve. Without checks nobody
 // asks.
-func sorryServer(spec Spec, view View) *server {
+func sorryServer(spec Spec, view View, checks definitions) *server {
 	s := &server{addr: spec.Sorry.Addr, target: spec.Sorry.Addr, origin: FromConfig, config: spec.Sorry, instance: &nobody, query: &nowhere, weight: max(spec.Sorry.Weight, 1), weightFrom: "config"}
 	s.state, s.reason, s.effective = Standby, "stands by; not checked", s.weight
 	if spec.SorryChecked {
-		s.checks = s.checksOf(&spec)
+		s.checks = checks.of(&spec, s.target, s.config, nil)
 	}
 	switch o := nativeOpinion(s.checks, view); o.kind {
 	case bad:

@@ -92,7 +92,7 @@ func TestFallbackIsChecked(t *testing.T) {
 	w.Answers[elsewhere] = discovery.Known{Instances: []discovery.Instance{far(101, ok)}}
 	d := discovery.Merge(spec(withFallback, withSorry, func(s *discovery.Spec) { s.SorryChecked = true }), w.View, discovery.Memory{})
 	for _, n := range []int{1, 101, 200} {
-		if _, runs := d.Checks[probe.For(addr(n))]; !runs {
+		if _, runs := checksOf(d)[probe.For(addr(n))]; !runs {
 			t.Errorf("no check of %s", addr(n))
 		}
 	}

@@ -31,20 +31,20 @@ func TestGroupFromCatalog(t *testing.T) {
 		if !ok || !ok2 || one.Weight != 10 || two.Weight != 0 || len(d.Want.Pool.Dests) != 2 {
 			t.Fatalf("pool %+v", d.Want.Pool)
 		}
-		if _, ok := d.Checks[probe.For(addr(1))]; !ok || len(d.Checks) != 2 {
-			t.Errorf("checks %v", d.Checks)
+		if _, ok := checksOf(d)[probe.For(addr(1))]; !ok || len(checksOf(d)) != 2 {
+			t.Errorf("checks %v", checksOf(d))
 		}
-		if got := d.Servers[1].Checks; len(got) != 1 || got[0].Target != addr(2).String() || got[0].Health != discovery.Down {
+		if got := statusOf(d, w)[1].Checks; len(got) != 1 || got[0].Target != addr(2).String() || got[0].Health != discovery.Down {
 			t.Errorf("status of the check: %+v", got)
 		}
 		w.catalog(instance(2, discovery.Passing))
 		d = discovery.Merge(s, w.View, d.Memory)
-		if _, ok := d.Checks[probe.For(addr(1))]; !ok {
-			t.Errorf("checks while one leaves: %v", d.Checks)
+		if _, ok := checksOf(d)[probe.For(addr(1))]; !ok {
+			t.Errorf("checks while one leaves: %v", checksOf(d))
 		}
 		// A restart knows the real server from the kernel only, and no port of it.
 		d = discovery.Merge(s, newWorld(instance(2, discovery.Passing)).View, discovery.Adopt(d.Want.Pool))
-		for c := range d.Checks {
+		for c := range checksOf(d) {
 			if c.Target.Port() == 0 {
 				t.Errorf("checks %s", c.Target)
 			}

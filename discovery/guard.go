@@ -55,7 +55,7 @@ func guard(spec Spec, now time.Time, before Memory, servers []*server, d *Decisi
 	tooMany := lost+len(going) > allowed
 	var held []*server
 	for _, s := range alone {
-		if tooMany || s.past.Held || s.lost && spec.MaxRemoval < 1 {
+		if tooMany || s.past.State == HeldBack || s.lost && spec.MaxRemoval < 1 {
 			held = append(held, s)
 		}
 	}

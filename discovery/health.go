@@ -146,9 +146,9 @@ func together(a, b Health) Health {
 // it answers; else the check's Initial is taken, or the catalog's word; one that nobody vouches for
 // stays as it is in the kernel's table, or enters the pool only with its first
 // verdict (keepalived's alpha).
-func verdict(policy Policy, catalog, native opinion, past *Past) (ServerState, string) {
+func verdict(policy Policy, catalog, native opinion, past *Judged) (ServerState, string) {
 	if native.kind == pending {
-		wasDown := past.Failed || past.Adopted && past.In && past.Weight == 0
+		wasDown := past.State == Failed || past.Adopted && past.In && past.Weight == 0
 		switch {
 		case wasDown && policy != ConsulOnly:
 			native = opinion{kind: bad, reason: "down as before; " + native.reason}

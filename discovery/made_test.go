@@ -29,7 +29,7 @@ func TestOwnChecks(t *testing.T) {
 	}
 	want := []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.2:8080"}
 	var got []string
-	for c := range d.Checks {
+	for c := range checksOf(d) {
 		got = append(got, c.Target.String())
 	}
 	slices.Sort(got)
@@ -43,7 +43,7 @@ func TestOwnChecks(t *testing.T) {
 	if got := pool(d); got != "1:1 2:0" {
 		t.Errorf("pool %s: %s; %s", got, reasonOf(d, 1), reasonOf(d, 2))
 	}
-	if n := len(d.Servers[1].Checks); n != 2 {
+	if n := len(statusOf(d, w)[1].Checks); n != 2 {
 		t.Errorf("%d checks are shown of 2", n)
 	}
 }
@@ -70,7 +70,7 @@ func TestVIPCheck(t *testing.T) {
 			})
 			d := discovery.Merge(s, newWorld(instance(4, ok)).View, discovery.Memory{})
 			got := map[string]discovery.Tunnel{}
-			for check := range maps.Keys(d.Checks) {
+			for check := range maps.Keys(checksOf(d)) {
 				got[check.Target.String()] = check.Spec().VIP.Tunnel
 			}
 			want := map[string]discovery.Tunnel{addr(1).String(): {}, addr(2).String(): c.want, addr(4).String(): {}}

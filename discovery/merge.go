@@ -31,22 +31,21 @@ func (v View) verdict(c Check) Verdict {
 type Decision struct {
 	Spec    Spec
 	Want    lvs.Want
-	Servers []ServerStatus // sorted by address
-	// Checks are the native checks that should run, each with what is believed
-	// of its target until the first attempt ends: Up for one that serves.
-	Checks map[Check]Health
+	Servers []Judged // sorted by address
 
 	Held       string // not empty: the guard keeps real servers; why
 	Panic      bool   // fewer healthy than panic_threshold: all are used
 	QuorumLost bool
-	Instead    Instead        // who serves
-	Fallback   []ServerStatus // of the fallback pool, sorted by address
-	Sorry      *ServerStatus  // nil: there is none
-	Waiting    []Query        // queries that have never been answered
-	Warnings   []string       // what is wrong with what the catalogs say, or what has no effect
-	Memory     Memory         // for the next call
+	Instead    Instead  // who serves
+	Fallback   []Judged // of the fallback pool, sorted by address
+	Sorry      *Judged  // nil: there is none
+	Waiting    []Query  // queries that have never been answered
+	Warnings   []string // what is wrong with what the catalogs say, or what has no effect
+	Memory     Memory   // for the next call; it may share Servers
 
 	exceptions lvs.ReasonMap // reasons that are not those of Servers and Fallback
+	checks     definitions   // of the pool
+	alsoChecks definitions   // of the fallback pool
 
 	Next time.Time // when time alone makes the decision another one; zero: never
 }
@@ -55,14 +54,14 @@ type Decision struct {
 // of its arguments; DESIGN rules are at the functions that carry them out:
 // health (health.go), weights (weight.go), mass removal (guard.go) and quorum.
 func Merge(spec Spec, view View, before Memory) Decision {
-	d := Decision{Spec: spec}
+	d := Decision{Spec: spec, checks: define(&spec)}
 	servers := candidates(spec, view, &d)
 	fallback, before := mergeFallback(spec, view, before, servers)
 	remembered(spec, view, before, servers, len(d.Waiting) > 0, fallback != nil && len(fallback.Waiting) > 0)
 	all := servers.inOrder(before)
 	kv := ordersOf(spec.Name, view.Overrides)
 	for _, s := range all {
-		s.checks = s.checksOf(&spec)
+		s.checks = d.checks.of(&spec, s.target, s.config, nil)
 		s.judge(&spec, view)
 		s.weigh(&spec, view, kv)
 	}
@@ -87,7 +86,7 @@ type server struct {
 	query    *Query    // that it was found with; never nil
 	from     place     // where in the specification that was asked
 	config   *Server   // of a configured server
-	past     *Past     // how it was decided about before; never nil, never written to
+	past     *Judged   // how it was decided about before; never nil, never written to
 	gone     bool      // only remembered: no source lists it any more
 	adopted  bool      // and known from the kernel's table only
 	lost     bool      // by a catalog that has lost its data
@@ -118,7 +117,7 @@ type server struct {
 var (
 	nobody  Instance
 	nowhere Query
-	unknown Past
+	unknown Judged
 )
 
 // candidates lists the real servers that the configuration and the catalogs
@@ -279,8 +278,6 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 	if o, ok := view.Overrides.Schedulers[spec.Name]; ok {
 		service.Scheduler = o.Value
 	}
-	d.Memory.Servers = make([]Past, 0, len(servers))
-	d.Checks = make(map[Check]Health, len(servers)*len(spec.Checks))
 	d.Want = lvs.Want{Drain: spec.Drain, AtOnce: map[netip.AddrPort]bool{}}
 	if spec.Protocol == lvs.UDP {
 		d.Want.Drain = 0 // as lvs.Drain has it; of a firewall mark it does not know the protocol
@@ -290,21 +287,17 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 	}
 
 	live := 0
-	d.Servers = make([]ServerStatus, 0, len(servers))
+	d.Servers = make([]Judged, 0, len(servers))
 	dests := make([]lvs.Dest, 0, len(servers))
+	last := "" // most real servers of a pool are as they are for one reason: one copy of it does
 	for _, s := range servers {
-		addr := s.addr
-		d.Servers = append(d.Servers, s.status(view))
-		for _, c := range s.checks {
-			if s.unusable == "" {
-				d.Checks[c.Check] = s.seed()
-			}
+		if s.reason == last {
+			s.reason = last
 		}
+		last = s.reason
+		d.Servers = append(d.Servers, s.judged())
 		if s.atOnce {
-			d.Want.AtOnce[addr] = true
-		}
-		if s.in || !s.gone { // one that has gone is forgotten with the decision that says so
-			d.Memory.Servers = append(d.Memory.Servers, s.remember())
+			d.Want.AtOnce[s.addr] = true
 		}
 		if !s.in {
 			continue
@@ -313,6 +306,11 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 		dests = append(dests, s.dest(&spec))
 	}
 
+	d.Memory.Servers = d.Servers
+	if forgotten := func(j Judged) bool { return j.gone && !j.In }; slices.ContainsFunc(d.Servers, forgotten) {
+		// One that has gone is forgotten with the decision that says so.
+		d.Memory.Servers = slices.DeleteFunc(slices.Clone(d.Servers), forgotten)
+	}
 	d.QuorumLost = quorumLost(spec, before.QuorumLost, live)
 	d.Memory.QuorumLost = d.QuorumLost
 	dests = d.substitute(spec, view, fallback, live, dests)
@@ -320,26 +318,19 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 	d.Want.Reasons = reasons{d.Servers, d.Fallback, d.exceptions}
 }
 
-// remember is what the next decision must know of the server.
-func (s *server) remember() Past {
-	p := Past{
-		Addr: s.addr, In: s.in, Weight: int32(s.effective), Held: s.state == HeldBack, Failed: s.state == Failed, Origin: s.origin,
-		Adopted: s.adopted, instance: s.instance, query: s.query,
-		Live: s.in && s.effective > 0, Since: s.since, Full: int32(s.full),
+// judged is what there is to keep of the server.
+func (s *server) judged() Judged {
+	j := Judged{
+		Addr: s.addr, State: s.state, Origin: s.origin, In: s.in, Adopted: s.adopted, Live: s.in && s.effective > 0, gone: s.gone,
+		Weight: int32(s.effective), Full: int32(s.full), Configured: int32(s.weight), Since: s.since,
+		Reason: s.reason, WeightFrom: s.weightFrom, SlowStart: s.slow,
+		instance: s.instance, query: s.query, config: s.config,
 	}
 	if s.target != s.addr {
 		target := s.target
-		p.target = &target
+		j.target = &target
 	}
-	return p
-}
-
-// seed is what a check of the server starts from.
-func (s *server) seed() Health {
-	if s.in && s.effective > 0 {
-		return Up
-	}
-	return Pending
+	return j
 }
 
 func (s *server) dest(spec *Spec) lvs.Dest {
@@ -354,9 +345,11 @@ func (s *server) dest(spec *Spec) lvs.Dest {
 }
 
 // forward is the server's own forwarding method, or the pool's.
-func (s *server) forward(spec *Spec) lvs.Forward {
-	if s.config != nil {
-		return s.config.Forward
+func (s *server) forward(spec *Spec) lvs.Forward { return forwardOf(s.config, spec) }
+
+func forwardOf(config *Server, spec *Spec) lvs.Forward {
+	if config != nil {
+		return config.Forward
 	}
 	return spec.Forward
 }

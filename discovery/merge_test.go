@@ -81,6 +81,21 @@ func pool(d discovery.Decision) string {
 	return strings.Join(out, " ")
 }
 
+// checksOf are the checks that the decision asks for.
+func checksOf(d discovery.Decision) map[discovery.Check]discovery.Health {
+	out := map[discovery.Check]discovery.Health{}
+	for c, seed := range d.Checks() {
+		out[c] = max(out[c], seed)
+	}
+	return out
+}
+
+// statusOf is what is shown of the decision's real servers.
+func statusOf(d discovery.Decision, w *world) []discovery.ServerStatus {
+	servers, _, _ := d.Status(w.View)
+	return servers
+}
+
 func reasonOf(d discovery.Decision, n int) string {
 	for _, s := range d.Servers {
 		if s.Addr == addr(n) {

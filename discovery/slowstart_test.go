@@ -202,7 +202,7 @@ func TestSlowStartSteps(t *testing.T) {
 		for {
 			d := discovery.Merge(s, w.View, mem)
 			mem = d.Memory
-			weight := d.Servers[1].Weight
+			weight := int(d.Servers[1].Weight)
 			switch {
 			case weight < max(last, 1), d.Servers[0].Weight != 100:
 				t.Fatalf("%s after %d", pool(d), last)
@@ -242,10 +242,10 @@ func TestSlowStartAlwaysServes(t *testing.T) {
 			w.Now = w.Now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "pause")) * time.Second)
 			d := discovery.Merge(s, w.View, mem)
 			mem = d.Memory
-			live := slices.DeleteFunc(slices.Clone(d.Servers), func(s discovery.ServerStatus) bool { return s.State != discovery.Serving })
-			full := slices.ContainsFunc(live, func(s discovery.ServerStatus) bool { return s.Weight == 100 })
-			low := slices.ContainsFunc(live, func(s discovery.ServerStatus) bool { return s.Weight < 1 || s.Weight > 100 })
-			held := slices.ContainsFunc(d.Servers, func(s discovery.ServerStatus) bool { return s.State == discovery.HeldBack })
+			live := slices.DeleteFunc(slices.Clone(d.Servers), func(s discovery.Judged) bool { return s.State != discovery.Serving })
+			full := slices.ContainsFunc(live, func(s discovery.Judged) bool { return s.Weight == 100 })
+			low := slices.ContainsFunc(live, func(s discovery.Judged) bool { return s.Weight < 1 || s.Weight > 100 })
+			held := slices.ContainsFunc(d.Servers, func(s discovery.Judged) bool { return s.State == discovery.HeldBack })
 			if low || len(live) > 0 && !full && !held {
 				t.Fatalf("pool %s", pool(d))
 			}

@@ -68,8 +68,8 @@ func (a *agent) exists(key string) error {
 		return nil
 	case part[0] == "drain" && part[1] == discovery.ReservedName:
 		for _, d := range a.decisions {
-			if slices.ContainsFunc(slices.Concat(d.Servers, d.Fallback), func(s discovery.ServerStatus) bool {
-				return s.Node == part[2] || s.Addr.Addr().String() == part[2]
+			if slices.ContainsFunc(slices.Concat(d.Servers, d.Fallback), func(s discovery.Judged) bool {
+				return s.Node() == part[2] || s.Addr.Addr().String() == part[2]
 			}) {
 				return nil
 			}
@@ -83,25 +83,25 @@ func (a *agent) exists(key string) error {
 	if len(part) < 3 {
 		return nil
 	}
-	lists := [][]discovery.ServerStatus{a.decisions[i].Servers, a.decisions[i].Fallback}
-	if slices.ContainsFunc(lists, func(list []discovery.ServerStatus) bool { return called(list, part[2]) }) {
+	lists := [][]discovery.Judged{a.decisions[i].Servers, a.decisions[i].Fallback}
+	if slices.ContainsFunc(lists, func(list []discovery.Judged) bool { return called(list, part[2]) }) {
 		return nil
 	}
 	var names []string
 	for _, s := range slices.Concat(lists...) {
-		names = append(names, orElse(s.ID, s.Addr.String()))
+		names = append(names, orElse(s.ID(), s.Addr.String()))
 	}
 	return fmt.Errorf("virtual server %s has no real server %q; there are: %s", part[1], part[2], strings.Join(names, ", "))
 }
 
 // called reports whether a real server has that name: its address and port, its
 // address, its id or its node. Of ten thousand no names are made.
-func called(list []discovery.ServerStatus, name string) bool {
+func called(list []discovery.Judged, name string) bool {
 	addr, _ := netip.ParseAddrPort(name) // zero when it is none
 	host, _ := netip.ParseAddr(name)
 	for i := range list {
 		s := &list[i]
-		if s.ID == name || s.Node == name || s.Addr == addr && addr.String() == name || s.Addr.Addr() == host && host.String() == name {
+		if s.ID() == name || s.Node() == name || s.Addr == addr && addr.String() == name || s.Addr.Addr() == host && host.String() == name {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -87,14 +88,14 @@ func (a *agent) arrange() {
 func (a *agent) setChecks(made []made) {
 	others := a.due.all
 	for i := range made {
-		others = others || !sameKeys(made[i].was.Checks, a.decisions[made[i].at].Checks)
+		others = others || !sameChecks(&made[i].was, &a.decisions[made[i].at])
 	}
 	if !others {
 		return
 	}
 	checks := make(map[discovery.Check]check.Seed, len(a.verdicts))
-	for _, d := range a.decisions {
-		for c, seed := range d.Checks {
+	for i := range a.decisions {
+		for c, seed := range a.decisions[i].Checks() {
 			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
 		}
 	}
@@ -105,8 +106,18 @@ func (a *agent) setChecks(made []made) {
 	})
 }
 
-func sameKeys[K comparable, V any](a, b map[K]V) bool {
-	return maps.EqualFunc(a, b, func(V, V) bool { return true })
+// sameChecks reports whether two decisions ask for the same checks in the same
+// order, which is that of their real servers.
+func sameChecks(a, b *discovery.Decision) bool {
+	next, stop := iter.Pull2(b.Checks())
+	defer stop()
+	for c := range a.Checks() {
+		if other, _, ok := next(); !ok || other != c {
+			return false
+		}
+	}
+	_, _, more := next()
+	return !more
 }
 
 // told is what the last whole table was made of, beside decisions.
@@ -187,14 +198,14 @@ func (a *agent) explain(was, d discovery.Decision) {
 	if d.Instead != was.Instead {
 		tell("pool", name, answers(d))
 	}
-	for _, list := range [][]discovery.ServerStatus{d.Servers, d.Fallback} {
+	for _, list := range [][]discovery.Judged{d.Servers, d.Fallback} {
 		for i := range list {
 			s := &list[i]
 			prev := listed(was.Fallback, i, s.Addr)
 			if prev == nil {
 				prev = listed(was.Servers, i, s.Addr)
 			}
-			if prev == nil || prev.State != s.State || prev.Weight != s.Weight && !grows(*prev, *s) {
+			if prev == nil || prev.State != s.State || prev.Weight != s.Weight && !grows(prev, s) {
 				tell("server", name+" "+s.Addr.String(), fmt.Sprintf("%s with weight %d: %s", s.State, s.Weight, s.Reason))
 			}
 		}
@@ -203,10 +214,10 @@ func (a *agent) explain(was, d discovery.Decision) {
 
 // listed finds a real server in a list in order, where it most likely is at i;
 // nil: it is not there.
-func listed(list []discovery.ServerStatus, i int, addr netip.AddrPort) *discovery.ServerStatus {
+func listed(list []discovery.Judged, i int, addr netip.AddrPort) *discovery.Judged {
 	ok := i < len(list) && list[i].Addr == addr
 	if !ok {
-		i, ok = slices.BinarySearchFunc(list, addr, func(s discovery.ServerStatus, a netip.AddrPort) int { return s.Addr.Compare(a) })
+		i, ok = slices.BinarySearchFunc(list, addr, func(s discovery.Judged, a netip.AddrPort) int { return s.Addr.Compare(a) })
 	}
 	if !ok {
 		return nil

@@ -54,7 +54,7 @@ func (d *due) overridden(before, now discovery.Overrides) {
 // review is called at intervals. A real server that has left is listed once, and
 // gone from the decision after.
 func (d *due) review(decisions []discovery.Decision) {
-	leaving := func(s discovery.ServerStatus) bool { return s.State == discovery.Leaving }
+	leaving := func(s discovery.Judged) bool { return s.State == discovery.Leaving }
 	for i := range decisions {
 		dec := &decisions[i]
 		if slices.ContainsFunc(dec.Servers, leaving) || slices.ContainsFunc(dec.Fallback, leaving) {
@@ -81,26 +81,17 @@ func (d *due) take(decisions []discovery.Decision, now time.Time) (out []int) {
 	}
 	for i := range decisions {
 		was := &decisions[i]
-		if d.all || marked[i] || !was.Next.IsZero() && !was.Next.After(now) || len(d.checks) > 0 && d.judges(was.Checks) {
+		if d.all || marked[i] || !was.Next.IsZero() && !was.Next.After(now) || len(d.checks) > 0 && d.judges(was) {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-// judges reports whether one of these checks has a new verdict. An index of who
-// has which check would take longer to keep than this, and as much memory as the
-// checks.
-func (d *due) judges(checks map[discovery.Check]discovery.Health) bool {
-	if len(d.checks) < len(checks) {
-		for c := range d.checks {
-			if _, has := checks[c]; has {
-				return true
-			}
-		}
-		return false
-	}
-	for c := range checks {
+// judges reports whether one of the decision's checks has a new verdict. An index of
+// who has which check would be as much memory as the checks.
+func (d *due) judges(was *discovery.Decision) bool {
+	for c := range was.Checks() {
 		if d.checks[c] {
 			return true
 		}

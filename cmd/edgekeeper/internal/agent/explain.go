@@ -23,7 +23,7 @@ func answers(d discovery.Decision) string {
 
 // grows reports whether a change of weight is a step of a slow start, whose
 // beginning and end are worth a line.
-func grows(was, is discovery.ServerStatus) bool {
+func grows(was, is *discovery.Judged) bool {
 	return was.SlowStart != nil && is.SlowStart != nil && was.Configured == is.Configured
 }
 

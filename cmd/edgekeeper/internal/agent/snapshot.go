@@ -94,17 +94,18 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 		}
 	}
 	p.Kernel = kernelService(service.Key, have)
-	for _, srv := range d.Servers {
+	servers, fallback, last := d.Status(discovery.View{Verdicts: a.verdicts})
+	for _, srv := range servers {
 		p.Servers = append(p.Servers, poolServer(srv, service.Key, have))
 	}
 	if f := d.Spec.Fallback; f != nil {
 		p.Fallback = &control.Fallback{Name: f.Name, Servers: []control.PoolServer{}}
-		for _, srv := range d.Fallback {
+		for _, srv := range fallback {
 			p.Fallback.Servers = append(p.Fallback.Servers, poolServer(srv, service.Key, have))
 		}
 	}
-	if d.Sorry != nil {
-		sorry := poolServer(*d.Sorry, service.Key, have)
+	if last != nil {
+		sorry := poolServer(*last, service.Key, have)
 		p.Sorry = &sorry
 	}
 	return p

@@ -42,7 +42,7 @@ func (a *agent) serverVerdict(name string, was track.Verdict) track.Verdict {
 		return was
 	}
 	d := a.decisions[i]
-	entering := slices.ContainsFunc(d.Servers, func(s discovery.ServerStatus) bool { return s.State == discovery.Entering })
+	entering := slices.ContainsFunc(d.Servers, func(s discovery.Judged) bool { return s.State == discovery.Entering })
 	switch {
 	case !d.QuorumLost:
 		return track.Verdict{Result: vrrp.TrackResult{State: vrrp.TrackUp}, Reason: "the pool has its quorum"}
