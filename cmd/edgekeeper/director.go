@@ -40,7 +40,7 @@ func directorCommand() *cli.Command {
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
-			started := process.Start()
+			process.Start()
 			in := inputs.New(os.Getenv)
 			cfg, differences, err := load(path, id, in)
 			if err != nil {
@@ -52,9 +52,9 @@ func directorCommand() *cli.Command {
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			return agent.Run(c.Context, agent.Options{
-				Path: path, Config: cfg, Inputs: in, Reload: hup, Started: started,
+				Path: path, Config: cfg, Inputs: in, Reload: hup, Settled: process.Settled,
 				Load: func() (*config.Config, *inputs.Reader, error) {
-					defer process.Start()() // reading a configuration is the most of a start
+					process.Start() // reading a configuration is the most of a start
 					in := inputs.New(os.Getenv)
 					cfg, differences, err := load(path, id, in)
 					tellDifferences(log, differences)

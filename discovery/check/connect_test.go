@@ -27,7 +27,13 @@ func fullPort(t *testing.T) netip.AddrPort {
 // fullListener is fullPort, with the descriptor that makes room by accept.
 func fullListener(t *testing.T) (netip.AddrPort, int) {
 	t.Helper()
-	addr, fd := boundSocket(t)
+	return fullListenerAt(t, [4]byte{127, 0, 0, 1})
+}
+
+// fullListenerAt is fullListener at an address.
+func fullListenerAt(t *testing.T, at [4]byte) (netip.AddrPort, int) {
+	t.Helper()
+	addr, fd := socketAt(t, at)
 	if err := unix.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -209,4 +215,50 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(list)
+}
+
+// TestFewFiles: where this process may have few files open, there are not more
+// attempts at once than those allow, and each check can be made.
+func TestFewFiles(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = 200
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	}()
+	const n = 400
+	addr, _ := fullListenerAt(t, [4]byte{}) // nobody answers, so all would be under way together
+	slow := spec
+	slow.Timeout, slow.Retries = 500*time.Millisecond, 0
+	checks := map[discovery.Check]Seed{}
+	for i := range n {
+		checks[slow.For(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), addr.Port()))] = discovery.Pending
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := NewScheduler(Config{})
+	s.Set(checks)
+	said := map[discovery.Check]bool{}
+	if err := s.Run(ctx, func(c discovery.Check, v *discovery.Verdict) {
+		if v.Blocked != "" {
+			t.Errorf("%s: %s", c.Target, v.Blocked)
+			cancel()
+		}
+		if said[c] = true; len(said) == n {
+			cancel()
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != n {
+		t.Errorf("%d of %d checks were made", len(said), n)
+	}
 }

@@ -96,19 +96,25 @@ func closedPort(t *testing.T) netip.AddrPort {
 // boundSocket gives a socket that does not listen yet.
 func boundSocket(t *testing.T) (netip.AddrPort, int) {
 	t.Helper()
+	return socketAt(t, [4]byte{127, 0, 0, 1})
+}
+
+// socketAt is boundSocket at an address.
+func socketAt(t *testing.T, at [4]byte) (netip.AddrPort, int) {
+	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: at}); err != nil {
 		t.Fatal(err)
 	}
 	name, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*unix.SockaddrInet4).Port)), fd
+	return netip.AddrPortFrom(netip.AddrFrom4(at), uint16(name.(*unix.SockaddrInet4).Port)), fd
 }
 
 func TestTCP(t *testing.T) {

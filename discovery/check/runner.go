@@ -20,6 +20,10 @@ const tooLate = 500 * time.Millisecond
 // too.
 const tolerable = 250 * time.Millisecond
 
+// atOnce is how many attempts are begun before those that have ended are taken:
+// most that go to a host nearby end at once, and need not all be under way together.
+const atOnce = 256
+
 // shortest keeps a check without an interval from turning in circles.
 const shortest = 10 * time.Millisecond
 
@@ -78,8 +82,8 @@ func (r *runner) loop() {
 	defer timer.Stop()
 	for {
 		r.start(time.Now())
-		if r.settle() {
-			continue // there are places again
+		if r.settle() || len(r.queue) > 0 && r.flying < r.cfg.MaxInFlight {
+			continue // there are places
 		}
 		if len(r.heap) > 0 {
 			timer.Reset(time.Until(r.heap[0].due))
@@ -179,7 +183,7 @@ func (r *runner) start(now time.Time) {
 	}
 	n := 0
 	late := time.Duration(0)
-	for ; n < len(r.queue) && r.flying < r.cfg.MaxInFlight; n++ {
+	for ; n < min(len(r.queue), atOnce) && r.flying < r.cfg.MaxInFlight; n++ {
 		e := r.queue[n]
 		r.queue[n] = nil
 		if e.removed {

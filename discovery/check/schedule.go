@@ -8,13 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/edgekeeper/edgekeeper/discovery"
 )
 
 // Config of a Scheduler; the zero value is usable.
 type Config struct {
 	// MaxInFlight bounds attempts under way, each with a connection; 0 means
-	// 4096. Targets that do not answer hold a place for their whole timeout, so
+	// 4096, or three quarters of the files that this process may have open, if that
+	// is less: what cannot have one is not checked. Targets that do not answer hold a place for their whole timeout, so
 	// N silent targets need N×Timeout/Interval places.
 	MaxInFlight int
 
@@ -56,7 +59,7 @@ type Scheduler struct {
 // NewScheduler makes a scheduler that checks nothing yet.
 func NewScheduler(cfg Config) *Scheduler {
 	if cfg.MaxInFlight <= 0 {
-		cfg.MaxInFlight = 4096
+		cfg.MaxInFlight = places()
 	}
 	plain := cfg.New == nil
 	if plain {
@@ -72,6 +75,16 @@ func NewScheduler(cfg Config) *Scheduler {
 		changed: make(chan struct{}, 1),
 		entries: make(map[discovery.Check]*entry),
 	}
+}
+
+// places is the default of MaxInFlight.
+func places() int {
+	const most = 4096
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return most
+	}
+	return int(min(most, max(files.Cur/4*3, 1)))
 }
 
 // Set says what to check from now on; the map must not be changed any more. A

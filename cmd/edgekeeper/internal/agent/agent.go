@@ -59,9 +59,10 @@ type Options struct {
 	// Guardian makes the command that ends in guardian.Main. Nil: no guardian,
 	// whatever the configuration says.
 	Guardian func() *exec.Cmd
-	// Started is called, in a goroutine of its own, some seconds after the kernel
-	// has taken the first table, or after a minute, once. Nil calls nobody.
-	Started func()
+	// Settled is called, in a goroutine of its own, when the work of a start, or of
+	// changes, is over: the kernel has its table, and nothing has been decided for
+	// some seconds; where there is no end to changes, once a minute. Nil calls nobody.
+	Settled func()
 	// Log receives one Info line per event. Nil discards.
 	Log *slog.Logger
 	// Platform is the kernel; the zero value is the real one.
@@ -70,9 +71,6 @@ type Options struct {
 
 // grace is how long the first table waits for sources that have not spoken.
 const grace = 3 * time.Second
-
-// startTime is how long a start takes at most.
-const startTime = time.Minute
 
 // stopTime bounds what is undone after the addresses are gone.
 const stopTime = 2 * time.Second

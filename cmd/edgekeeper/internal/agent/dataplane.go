@@ -135,6 +135,12 @@ func (k *dataplane) status() reconcile.Status {
 	return k.reconciler.Status()
 }
 
+// finished reports whether the kernel has acknowledged all that is wanted of it.
+func (k *dataplane) finished() bool {
+	s := k.status()
+	return s.Applied == s.Generation
+}
+
 // remaining lists the virtual servers of ours that may be in the kernel: what
 // the reconciler says once it has looked, and until then what was recorded.
 func (k *dataplane) remaining() []lvs.Key {

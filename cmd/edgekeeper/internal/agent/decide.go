@@ -23,6 +23,9 @@ func (a *agent) decide() {
 		a.standIn()
 	}
 	made := a.merge()
+	if len(made) > 0 {
+		a.tidiness.work()
+	}
 	a.setTable(made)
 	a.setChecks(made)
 	a.deriveTrackers()

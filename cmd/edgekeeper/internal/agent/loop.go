@@ -79,6 +79,7 @@ type agent struct {
 	settled     *time.Timer
 	stepped     *time.Timer // when time alone changes a pool
 	saving      *time.Timer // when what is known is to be written
+	tidiness    tidiness
 	failure     error
 }
 
@@ -157,7 +158,7 @@ func (a *agent) loop(ctx context.Context) error {
 			a.routers.findPeers()
 			a.due.review(a.decisions)
 			a.settle()
-			a.started()
+			a.tidy()
 		case f := <-a.inbox:
 			f()
 		case <-a.settled.C:
@@ -177,19 +178,6 @@ func (a *agent) loop(ctx context.Context) error {
 		}
 	}
 	return a.failure
-}
-
-// started says that the start is over: when the kernel has had the first table
-// whole, or after a minute, when something of it fails.
-func (a *agent) started() {
-	if a.opts.Started == nil || !a.decided {
-		return
-	}
-	if a.kernel.reconciler != nil && a.kernel.status().Applied == 0 && time.Since(a.begun) < startTime {
-		return
-	}
-	go a.opts.Started()
-	a.opts.Started = nil
 }
 
 // fail ends the director: a supervisor starts it again, and the leases and the

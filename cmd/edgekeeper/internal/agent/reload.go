@@ -53,6 +53,7 @@ func (a *agent) again() {
 // fail comes before anything that is not put back. It reports whether it is in
 // force.
 func (a *agent) reload(cfg *config.Config, err error) bool {
+	a.tidiness.work() // it was read, also where it is not taken
 	if err == nil {
 		err = a.take(cfg)
 	}

@@ -3,6 +3,7 @@ package process
 import (
 	"math"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 )
@@ -32,4 +33,46 @@ func TestRead(t *testing.T) {
 	if s.Cycles <= before.Cycles || s.Count <= before.Count || s.Max <= 0 || s.GOGC == 0 || s.Limit == 0 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// TestSettled: what a start has used is given back, and the collector is careful from
+// then on.
+func TestSettled(t *testing.T) {
+	t.Setenv("GOGC", "") // as if nobody has set it
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapSys - m.HeapReleased
+	}
+	const size = 64 << 20
+	for _, again := range []bool{false, true} { // also when it was not Start that used it
+		if !again {
+			Start()
+		}
+		use(size)
+		before := held()
+		Settled()
+		if after := held(); after+size > before+size/8 {
+			t.Errorf("%d bytes held before, %d after", before, after)
+		}
+		if s := Read(); s.GOGC != runPercent {
+			t.Errorf("GOGC %d", s.GOGC)
+		}
+	}
+	cycles := Read().Cycles
+	if Settled(); Read().Cycles != cycles {
+		t.Error("collected although nothing is to be had")
+	}
+}
+
+// use has memory of that size, and needs it no more when it returns.
+//
+//go:noinline
+func use(size int) {
+	b := make([]byte, size)
+	for i := 0; i < size; i += 4096 {
+		b[i] = 1
+	}
+	runtime.KeepAlive(b)
 }
