@@ -237,5 +237,8 @@ func FuzzDecode(f *testing.F) {
 		_, _ = decodeService(b)
 		_, _, _ = decodeDest(b, 2)
 		_, _ = decodeDaemon(b)
+		for rest, err := b, error(nil); err == nil; {
+			_, _, rest, err = message(rest)
+		}
 	})
 }

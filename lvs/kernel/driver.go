@@ -43,6 +43,7 @@ type Driver struct {
 	client ipvs.Client     // single requests
 	bulk   *pipe           // changes and dumps; nil after a failure, to be opened again
 	proven map[string]bool // modules that the kernel has had
+	last   lvs.Observed    // reading of the table
 
 	syncMu sync.Mutex // apart, so that a change of role waits for no long Apply
 	sync   *genetlink.Conn
@@ -131,7 +132,8 @@ func (d *Driver) Version() (version string, buckets uint32, err error) {
 
 // Table reads the whole table: one dump of the virtual servers, then one of the
 // real servers of each. It is not a snapshot; what somebody changes in between
-// may or may not be in it.
+// may or may not be in it. What is as it was at the last reading is the same memory,
+// so nobody may write to it.
 func (d *Driver) Table(ctx context.Context) (lvs.Observed, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,11 +180,13 @@ func (d *Driver) table(ctx context.Context) (lvs.Observed, error) {
 	if err := d.ready(); err != nil {
 		return lvs.Observed{}, err
 	}
-	o, err := d.bulk.table(ctx)
+	o, err := d.bulk.table(ctx, d.last)
 	if err != nil {
 		d.drop()
+		return o, err
 	}
-	return o, err
+	d.last = o
+	return o, nil
 }
 
 // Timeouts returns the kernel's connection timeouts.

@@ -153,6 +153,31 @@ func TestTable(t *testing.T) {
 			t.Errorf("%d dumps, want 4", len(got))
 		}
 	})
+	t.Run("what stands still takes no memory anew", func(t *testing.T) {
+		c, other := &client{}, lvs.Key{Protocol: lvs.TCP, Addr: web.Addr, Port: 443}
+		dests := []lvs.Dest{{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}, {Addr: netip.MustParseAddrPort("10.0.0.2:80"), Weight: 1}}
+		c.socket.kernel.Load(lvs.Table{
+			web: lvs.NewPool(lvs.Service{Key: web, Scheduler: "wrr"}, dests...), other: lvs.NewPool(lvs.Service{Key: other, Scheduler: "wrr"}, dests...),
+		})
+		d := mustOpen(t, c)
+		first, err := d.Table(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.socket.kernel.Do(lvs.Op{Verb: lvs.SetDest, Service: lvs.Service{Key: other}, Dest: lvs.Dest{Addr: dests[0].Addr, Weight: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		second, err := d.Table(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if &first.Table[web].Dests[0] != &second.Table[web].Dests[0] || &first.Dests[web][0] != &second.Dests[web][0] {
+			t.Error("a virtual server that stands still has been copied")
+		}
+		if was, is := first.Table[other].Dests[0].Weight, second.Table[other].Dests[0].Weight; was != 1 || is != 7 {
+			t.Errorf("weight %d in the first reading, %d in the second; want 1 and 7", was, is)
+		}
+	})
 	t.Run("interrupted for ever", func(t *testing.T) {
 		c := &client{}
 		c.socket.kernel.Load(lvs.Table{web: lvs.NewPool(lvs.Service{Key: web, Scheduler: "wrr"})})

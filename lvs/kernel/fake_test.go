@@ -255,7 +255,25 @@ func (s *socket) ReceiveIter() iter.Seq2[netlink.Message, error] {
 	}
 }
 
-func (s *socket) pipe() *pipe { return &pipe{conn: netlink.NewConn(s, 1), family: 0x24} }
+func (s *socket) pipe() *pipe {
+	return &pipe{conn: netlink.NewConn(s, 1), family: 0x24, read: s.read}
+}
+
+// read is recvmsg.
+func (s *socket) read(room []byte) (n int, err error) {
+	for m, err := range s.ReceiveIter() {
+		if err != nil {
+			return 0, err
+		}
+		m.Header.Length = uint32(16+len(m.Data)+3) &^ 3
+		b, err := m.MarshalBinary()
+		if err != nil {
+			panic(err)
+		}
+		n += copy(room[n:], b)
+	}
+	return n, nil
+}
 
 // batches gives the sizes of the sends since the last call.
 func (s *socket) batches(t *testing.T) []int {

@@ -45,6 +45,8 @@ const dumpTries = 5
 type pipe struct {
 	conn   *netlink.Conn
 	family uint16
+	read   func(room []byte) (int, error) // one datagram of a dump
+	room   [dumpBuffer]byte               // for it
 }
 
 // request is one IPVS command: the generic netlink header, and attributes.
@@ -69,7 +71,11 @@ func openPipe() (*pipe, error) {
 	if err := conn.SetOption(netlink.CapAcknowledge, true); err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &pipe{conn: conn, family: f.ID}, nil
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &pipe{conn: conn, family: f.ID, read: reader(raw)}, nil
 }
 
 func (p *pipe) close() error {
@@ -161,28 +167,4 @@ func (p *pipe) dump(ctx context.Context, r request, typ uint16, restart func(), 
 		}
 	}
 	return fmt.Errorf("dump was interrupted %d times: %w", dumpTries, unix.EINTR)
-}
-
-func (p *pipe) dumpOnce(r request, typ uint16, f func(attrs []byte) error) (interrupted bool, err error) {
-	req, err := p.conn.Send(p.message(r, netlink.Dump))
-	if err != nil {
-		return false, err
-	}
-	var bad error // what does not parse must not leave the rest in the socket
-	for m, err := range p.conn.ReceiveIter() {
-		if err != nil {
-			return false, err
-		}
-		if m.Header.Sequence != req.Header.Sequence || len(m.Data) < 4 || bad != nil {
-			continue
-		}
-		interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
-		bad = each(m.Data[4:], func(t uint16, v []byte) error {
-			if t != typ {
-				return nil
-			}
-			return f(v)
-		})
-	}
-	return interrupted, bad
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/edgekeeper/edgekeeper/lvs"
 )
 
-func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
+// table reads the table. What is as it was in last is taken from there, so that a
+// table that stands still takes no memory anew however often it is read.
+func (p *pipe) table(ctx context.Context, last lvs.Observed) (lvs.Observed, error) {
 	var services []serviceEntry
 	err := p.dump(ctx, newRequest(cmdGetService), attrService, func() { services = services[:0] }, func(b []byte) error {
 		s, err := decodeService(b)
@@ -27,6 +29,7 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 	}
 	var dests []lvs.Dest // of one virtual server, before their number is known
 	var stats []lvs.Stats
+	var of lvs.DestStats
 	for _, s := range services {
 		if err := ctx.Err(); err != nil {
 			return lvs.Observed{}, fmt.Errorf("read real servers: %w", err)
@@ -46,16 +49,26 @@ func (p *pipe) table(ctx context.Context) (lvs.Observed, error) {
 		// we add them in order: from the back there is mostly nothing to sort.
 		slices.Reverse(dests)
 		slices.Reverse(stats)
-		sum, of := s.stats, make(lvs.DestStats, len(dests))
+		sum := s.stats
+		of = of[:0]
 		for i, st := range stats {
-			of[i] = lvs.DestStat{Addr: dests[i].Addr, Stats: st}
+			of = append(of, lvs.DestStat{Addr: dests[i].Addr, Stats: st})
 			sum.Active += st.Active
 			sum.Inactive += st.Inactive
 			sum.Persistent += st.Persistent
 		}
 		of.Sort()
-		out.Table[svc.Key] = lvs.NewPool(svc, dests...)
-		out.Dests[svc.Key], out.Services[svc.Key] = of, sum
+		pool := lvs.PoolOf(svc, dests)
+		pool.Dests = same(last.Table[svc.Key].Dests, pool.Dests)
+		out.Table[svc.Key], out.Dests[svc.Key], out.Services[svc.Key] = pool, same(last.Dests[svc.Key], of), sum
 	}
 	return out, nil
+}
+
+// same gives was where it equals is, else a copy of is.
+func same[S ~[]E, E comparable](was, is S) S {
+	if was != nil && slices.Equal(was, is) {
+		return was
+	}
+	return slices.Clone(is)
 }

@@ -244,12 +244,10 @@ func (p *pass) dropStats(op lvs.Op) {
 	}
 }
 
-// own makes have, and the pool within it, copies that may be changed: the
-// original is in somebody's Status.
+// own makes have, and the pool within it, copies that may be changed: the original
+// is in somebody's Status, or the driver's, which shares between two readings what
+// is equal.
 func (p *pass) own(k lvs.Key) {
-	if p.fresh {
-		return
-	}
 	have := &p.l.have
 	if !p.copied {
 		have.Table = maps.Clone(have.Table)

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,3 +95,45 @@ func TestStatusIsASnapshot(t *testing.T) {
 }
 
 func (f fixed) Table(context.Context) (lvs.Observed, error) { return f.o, nil }
+
+// kept is a kernel that remembers what it has shown.
+type kept struct {
+	*lvstest.Kernel
+	shown []lvs.Observed
+	was   []string
+}
+
+func (k *kept) Table(ctx context.Context) (lvs.Observed, error) {
+	o, err := k.Kernel.Table(ctx)
+	k.shown, k.was = append(k.shown, o), append(k.was, lvstest.Dump(o.Table)+fmt.Sprint(o.Dests))
+	return o, err
+}
+
+// A driver may share between readings what is equal, so none is written to, also
+// not by the pass that has read it.
+func TestReadingsAreNotWrittenTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{Kernel: &lvstest.Kernel{}}
+		r := reconcile.New(k, reconcile.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		r.Set(desired(pool(web, dest(4, 1), dest(5, 1)), pool(dns, dest(4, 1))))
+		time.Sleep(5 * time.Second)
+		k.Clear() // the next pass reads, and repairs
+		time.Sleep(5 * time.Second)
+		if err := k.Do(lvs.Op{Verb: lvs.SetDest, Service: pool(web).Service, Dest: dest(4, 9)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for i, o := range k.shown {
+			if d := cmp.Diff(k.was[i], lvstest.Dump(o.Table)+fmt.Sprint(o.Dests)); d != "" {
+				t.Errorf("reading %d of %d was written to: %s", i, len(k.shown), d)
+			}
+		}
+	})
+}

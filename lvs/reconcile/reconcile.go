@@ -38,7 +38,8 @@ import (
 
 // Driver is the kernel. lvs/kernel has the real one, lvs/lvstest a strict fake.
 type Driver interface {
-	// Table reads the whole table. An error is never an empty table.
+	// Table reads the whole table. An error is never an empty table. Parts of it may
+	// be those of an earlier reading: nobody writes to it.
 	Table(ctx context.Context) (lvs.Observed, error)
 	// Apply does the ops in order and returns their errors in the same places;
 	// nil is done. One failure must not stop the ops behind it. A driver may
