@@ -30,7 +30,7 @@ func BenchmarkSchedulerPass(b *testing.B) {
 			s.Set(pendings(n))
 			pass := func() {
 				for _, e := range r.heap {
-					e.due = time.Time{} // all are due: the order of the heap holds
+					e.due = 0 // all are due: the order of the heap holds
 					e.delayed = true
 				}
 				for done := 0; done < n; done++ {

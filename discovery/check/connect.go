@@ -157,7 +157,7 @@ func (r *runner) connect(e *entry, spec *discovery.CheckSpec) {
 		r.finish(result{e, now, time.Since(now), Note{}, err})
 		return
 	}
-	e.due = now.Add(spec.Timeout)
+	e.due = r.at(now) + spec.Timeout
 	heap.Push(&r.heap, e)
 }
 
@@ -206,6 +206,6 @@ func (r *runner) connected(events []unix.EpollEvent) {
 // ended takes an attempt that only connects out of the heap, and its result.
 func (r *runner) ended(e *entry, err error) {
 	heap.Remove(&r.heap, int(e.place))
-	start := e.due.Add(-e.check.Spec().Timeout)
+	start := r.began.Add(e.due - e.check.Spec().Timeout)
 	r.finish(result{e, start, time.Since(start), Note{}, err})
 }

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,26 +28,25 @@ const atOnce = 256
 // shortest keeps a check without an interval from turning in circles.
 const shortest = 10 * time.Millisecond
 
-// entry is one check of the set.
+// entry is one check of the set. There may be tens of thousands, so it is kept small.
 type entry struct {
 	check   discovery.Check
 	probe   Probe
-	rise    Rise
 	verdict *discovery.Verdict // the last that was emitted; nil: none
-
-	due     time.Time
-	place   int32 // in the heap; -1: not there
-	late    int32 // nanoseconds from when the attempt was due to when it began
-	begun   bool  // an attempt has ended
-	paced   bool  // it has its own place within the interval
-	delayed bool  // spread again since the last attempt
-	void    bool  // the last attempt counted neither way for lateness
-	removed bool
 	cancel  context.CancelFunc // of the attempt under way
 
-	plain   bool   // it does nothing but connect, and has no probe
-	attempt uint32 // of the connector, under way; 0: none
-	fd      int32  // its connection
+	due     time.Duration // since the runner began
+	place   int32         // in the heap; -1: not there
+	late    int32         // nanoseconds from when the attempt was due to when it began
+	attempt uint32        // of the connector, under way; 0: none
+	fd      int32         // its connection
+	rise    Rise
+	plain   bool // it does nothing but connect, and has no probe
+	begun   bool // an attempt has ended
+	paced   bool // it has its own place within the interval
+	delayed bool // spread again since the last attempt
+	void    bool // the last attempt counted neither way for lateness
+	removed bool
 }
 
 type result struct {
@@ -86,7 +86,7 @@ func (r *runner) loop() {
 			continue // there are places
 		}
 		if len(r.heap) > 0 {
-			timer.Reset(time.Until(r.heap[0].due))
+			timer.Reset(time.Until(r.began.Add(r.heap[0].due)))
 		} else {
 			timer.Stop()
 		}
@@ -122,9 +122,11 @@ func (r *runner) apply() {
 	}
 	r.want = nil
 	r.stats.Checks = len(want)
-	for c, e := range r.entries {
-		if _, ok := want[c]; ok {
-			continue
+	have := make(map[discovery.Check]bool, len(r.entries))
+	r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool {
+		if _, ok := want[e.check]; ok {
+			have[e.check] = true
+			return false
 		}
 		e.removed = true
 		if e.place >= 0 {
@@ -137,11 +139,11 @@ func (r *runner) apply() {
 			r.connector.drop(e)
 			r.flying--
 		}
-		delete(r.entries, c)
-	}
-	now := time.Now()
+		return true
+	})
+	now := r.at(time.Now())
 	for c, seed := range want {
-		if r.entries[c] != nil {
+		if have[c] {
 			continue
 		}
 		spec := c.Spec()
@@ -149,7 +151,7 @@ func (r *runner) apply() {
 		if e.plain = r.connector != nil && plainConnect(&spec, c.Target); !e.plain {
 			e.probe = r.probe(c)
 		}
-		r.entries[c] = e
+		r.entries = append(r.entries, e)
 		heap.Push(&r.heap, e)
 	}
 }
@@ -164,17 +166,18 @@ func (r *runner) probe(c discovery.Check) Probe {
 }
 
 // start begins what is due, as far as there are places.
-func (r *runner) start(now time.Time) {
-	for len(r.heap) > 0 && !r.heap[0].due.After(now) {
+func (r *runner) start(t time.Time) {
+	now := r.at(t)
+	for len(r.heap) > 0 && r.heap[0].due <= now {
 		e := r.heap[0]
 		if e.attempt != 0 {
 			r.ended(e, r.connector.expire(e))
 			continue
 		}
-		if late := now.Sub(e.due); e.begun && !e.delayed && late > max(e.check.Spec().Interval, time.Second) {
+		if late := now - e.due; e.begun && !e.delayed && late > max(e.check.Spec().Interval, time.Second) {
 			// The process was stopped; so were all other checks.
 			e.delayed = true
-			e.due = now.Add(r.spread(e.check))
+			e.due = now + r.spread(e.check)
 			heap.Fix(&r.heap, 0)
 			continue
 		}
@@ -190,7 +193,7 @@ func (r *runner) start(now time.Time) {
 			continue
 		}
 		e.late = 0
-		if behind := now.Sub(e.due); e.begun {
+		if behind := now - e.due; e.begun {
 			late = max(late, behind)
 			if behind < min(tolerable, e.check.Spec().Interval/4) {
 				e.late = int32(behind)
@@ -244,11 +247,12 @@ func (r *runner) finish(res result) {
 		return
 	}
 	e.begun = true
-	end := res.start.Add(res.took)
+	start := r.at(res.start)
+	end := start + res.took
 	switch {
 	case res.err != nil && ours(res.err):
 		r.blocked(e, res)
-		e.due = end.Add(max(spec.RetryDelay, 100*time.Millisecond))
+		e.due = end + max(spec.RetryDelay, 100*time.Millisecond)
 		r.count(false, true)
 	case res.err != nil && timedOut(res.err) && res.took > spec.Timeout+tooLate && !e.void:
 		e.void = true
@@ -261,36 +265,37 @@ func (r *runner) finish(res result) {
 		r.judge(e, spec, res)
 		switch {
 		case retry:
-			e.due = end.Add(spec.RetryDelay)
+			e.due = end + spec.RetryDelay
 		case !e.paced:
 			e.paced = true
-			e.due = res.start.Add(r.spread(e.check))
-			if e.due.Before(end) { // else all that do not answer would go on in step
-				e.due = e.due.Add(spec.Interval)
+			e.due = start + r.spread(e.check)
+			if e.due < end { // else all that do not answer would go on in step
+				e.due += spec.Interval
 			}
 			e.due = r.together(e.due, spec.Interval)
 		default:
-			e.due = res.start.Add(max(spec.Interval, shortest) + jitter(spec.Jitter) - time.Duration(e.late))
+			e.due = start + max(spec.Interval, shortest) + jitter(spec.Jitter) - time.Duration(e.late)
 		}
 	}
-	if e.due.Before(end) {
-		e.due = end
-	}
+	e.due = max(e.due, end)
 	heap.Push(&r.heap, e)
 }
+
+// at is when t is, since the runner began.
+func (r *runner) at(t time.Time) time.Duration { return t.Sub(r.began) }
 
 // together moves a time on to the next that checks of the same interval share:
 // to be woken is most of what a check costs. There are 256 of them within the
 // interval, fewer where that would leave each less than sixteen checks, but no two
 // are more than a quarter of a second apart. Those who share one go on to do so, as
 // each attempt is an interval after the one before was due.
-func (r *runner) together(t time.Time, interval time.Duration) time.Time {
+func (r *runner) together(t, interval time.Duration) time.Duration {
 	moments := min(max(len(r.entries)/16, 32), 256)
 	step := min(interval/time.Duration(moments), 250*time.Millisecond)
 	if step <= 0 {
 		return t
 	}
-	return r.began.Add((t.Sub(r.began) + step - 1).Truncate(step))
+	return (t + step - 1).Truncate(step)
 }
 
 // judge emits the verdict where it is a new one.
@@ -368,30 +373,4 @@ func (r *runner) count(failed, void bool) {
 	if void {
 		r.stats.Void++
 	}
-}
-
-// byDue is a heap of entries, the next one first.
-type byDue []*entry
-
-func (h byDue) Len() int           { return len(h) }
-func (h byDue) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h byDue) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = int32(i), int32(j)
-}
-
-// Push and Pop are for container/heap.
-func (h *byDue) Push(x any) {
-	e := x.(*entry)
-	e.place = int32(len(*h))
-	*h = append(*h, e)
-}
-
-func (h *byDue) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	e.place = -1
-	return e
 }

@@ -208,7 +208,7 @@ func BenchmarkTCPChecks(b *testing.B) {
 			r.apply()
 			pass := func() {
 				for _, e := range r.heap {
-					e.due, e.delayed = time.Time{}, true
+					e.due, e.delayed = 0, true
 				}
 				for until := s.Stats().Attempts + uint64(n); s.Stats().Attempts < until; {
 					r.start(time.Now())

@@ -51,8 +51,8 @@ type Scheduler struct {
 	changed chan struct{}
 
 	mu      sync.Mutex
-	want    map[discovery.Check]Seed   // nil: the runner has it
-	entries map[discovery.Check]*entry // the runner's, which alone writes them, under the lock what others read
+	want    map[discovery.Check]Seed // nil: the runner has it
+	entries []*entry                 // the runner's, which alone writes them, under the lock what others read
 	stats   Stats
 }
 
@@ -73,7 +73,6 @@ func NewScheduler(cfg Config) *Scheduler {
 		plain:   plain,
 		hash:    maphash.MakeSeed(),
 		changed: make(chan struct{}, 1),
-		entries: make(map[discovery.Check]*entry),
 	}
 }
 

@@ -233,7 +233,7 @@ func TestPauseIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 600
 		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]discovery.Verdict), began: time.Now()}
-		r := &runner{Scheduler: NewScheduler(Config{New: w.probe}), ctx: t.Context(), emit: w.emit, results: make(chan result, n)}
+		r := &runner{Scheduler: NewScheduler(Config{New: w.probe}), ctx: t.Context(), emit: w.emit, began: w.began, results: make(chan result, n)}
 		r.want = pendings(n)
 		r.apply()
 		for _, e := range r.entries {
