@@ -40,12 +40,13 @@ func directorCommand() *cli.Command {
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
-			process.Start()
+			loaded := process.Begin()
 			in := inputs.New(os.Getenv)
 			cfg, differences, err := load(path, id, in)
 			if err != nil {
 				return err
 			}
+			loaded()
 			log := logger(c.App.ErrWriter, cfg.Log)
 			tellDifferences(log, differences)
 			hup := make(chan os.Signal, 1)
