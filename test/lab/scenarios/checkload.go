@@ -19,7 +19,7 @@ func init() {
 		interval time.Duration // the rate is what a guest without hardware virtualization can bear
 	}{{1000, 10 * time.Second}, {10000, 100 * time.Second}, {20000, 200 * time.Second}} {
 		scenario.Register(scenario.Scenario{
-			Name: fmt.Sprintf("check-load-%d", size.checks), Doc: fmt.Sprintf("%d TCP checks: processor time per check and memory of edgekeeper and keepalived in one run, recorded and not judged", size.checks),
+			Name: fmt.Sprintf("check-load-%d", size.checks), Doc: fmt.Sprintf("%d TCP checks: processor time and memory per check of edgekeeper and keepalived in one run, recorded and not judged", size.checks),
 			Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 10 * time.Minute, Extra: true,
 			Run: func(t *scenario.T) { checkLoad(t, size.checks, size.interval) },
 		})
@@ -30,14 +30,16 @@ func init() {
 const checkWindow = 30 * time.Second
 
 // checkSettle is how long a program may rest after all its real servers are
-// there: the first round is over, and what follows is spread over the interval.
-const checkSettle = 5 * time.Second
+// there: the first round is over, what follows is spread over the interval, and
+// edgekeeper has given back what only its start has needed, which it does when it
+// has decided nothing for ten to twenty seconds.
+const checkSettle = 25 * time.Second
 
 // perPool is how many real servers a virtual server of check-load has.
 const perPool = 100
 
 // checkLoad makes both directors check as many targets as often, one after the
-// other. The targets are addresses of the director itself, so that the network
+// other, and each hold the same table without checks before. The targets are addresses of the director itself, so that the network
 // between does not count as their cost.
 func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 	s := t.Site(site.Options{})
@@ -45,9 +47,9 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 	command(t, s, "d1", "ip route add local 10.60.0.0/15 dev lo")
 	seen := &connections{}
 	seen.serve(t, d1)
-	type cost struct{ each, memory float64 }
+	type cost struct{ each, memory, check float64 }
 	costs := map[string]cost{}
-	measure := func(name string, args ...string) {
+	begin := func(name string, args ...string) (*site.Proc, []int) {
 		p, err := s.Start(d1, site.Command{Name: name, Args: args})
 		t.OK(err)
 		t.Within(5*time.Minute, fmt.Sprintf("%s has its %d real servers", name, checks), func() bool {
@@ -61,22 +63,41 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 		t.Sleep(checkSettle)
 		tree, err := p.Tree()
 		t.OK(err)
+		return p, tree
+	}
+	memory := func(tree []int) float64 { return float64(rollup(t, tree, "Pss")) / 1024 }
+	end := func(p *site.Proc) {
+		t.OK(p.Stop(time.Minute))
+		_, err := s.Run(d1, "ipvsadm", "-C")
+		t.OK(err)
+	}
+	// with says how the program is started, with checks or with the same table
+	// without any.
+	measure := func(name string, with func(checked bool) []string) {
+		p, tree := begin(name, with(false)...)
+		bare := memory(tree)
+		end(p)
+		p, tree = begin(name, with(true)...)
 		busy, made := processorTime(t, tree), seen.n.Load()
 		t.Sleep(checkWindow)
 		busy, made = processorTime(t, tree)-busy, seen.n.Load()-made
-		c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), float64(rollup(t, tree, "Pss")) / 1024}
+		c := cost{each: float64(busy.Microseconds()) / float64(max(made, 1)), memory: memory(tree)}
+		c.check = (c.memory - bare) * 1024 / float64(checks)
 		costs[name] = c
-		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS; %.1f of it the process's own)",
-			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory, float64(rollup(t, tree, "Anonymous"))/1024)
-		t.OK(p.Stop(time.Minute))
-		_, err = s.Run(d1, "ipvsadm", "-C")
-		t.OK(err)
+		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS; %.1f of it the process's own), %.2f KiB per check (%.1f MiB without checks)",
+			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory, float64(rollup(t, tree, "Anonymous"))/1024, c.check, bare)
+		end(p)
 	}
-	measure("edgekeeper", t.Binary(scenario.Edgekeeper), "director", "-config", t.File("checks.hcl", checksHCL(checks, interval)))
-	measure("keepalived", t.Binary(scenario.Keepalived), "-n", "-l", "-C", "-f", t.File("checks.conf", checksConf(checks, interval)),
-		"-p", s.Temp()+"/keepalived.pid", "-c", s.Temp()+"/checkers.pid")
+	every := func(checked bool) time.Duration { return map[bool]time.Duration{true: interval}[checked] }
+	measure("edgekeeper", func(checked bool) []string {
+		return []string{t.Binary(scenario.Edgekeeper), "director", "-config", t.File("checks.hcl", checksHCL(checks, every(checked)))}
+	})
+	measure("keepalived", func(checked bool) []string {
+		return []string{t.Binary(scenario.Keepalived), "-n", "-l", "-C", "-f", t.File("checks.conf", checksConf(checks, every(checked))),
+			"-p", s.Temp() + "/keepalived.pid", "-c", s.Temp() + "/checkers.pid"}
+	})
 	e, k := costs["edgekeeper"], costs["keepalived"]
-	t.Measure("edgekeeper / keepalived", "%.2f of the processor time per check, %.2f of the memory", e.each/k.each, e.memory/k.memory)
+	t.Measure("edgekeeper / keepalived", "%.2f of the processor time per check, %.2f of the memory, %.2f of the memory per check", e.each/k.each, e.memory/k.memory, e.check/k.check)
 }
 
 // connections counts what a web server takes.
@@ -134,12 +155,16 @@ func rollup(t *scenario.T, tree []int, figure string) (kib int) {
 
 func checkTarget(i int) string { return fmt.Sprintf("10.%d.%d.%d", 60+i/62500, i/250%250, 1+i%250) }
 
+// checksHCL configures n real servers in pools of perPool, without checks when
+// interval is 0; checksConf is the same for keepalived.
 func checksHCL(n int, interval time.Duration) string {
 	var b strings.Builder
 	b.WriteString("router_id = \"lvs1\"\nlog_level = \"warn\"\nipvs {\n  manage_sysctls = false\n}\n")
 	for i := range n / perPool {
 		fmt.Fprintf(&b, "virtual_server \"v%d\" {\n  address   = \"%s:80\"\n  scheduler = \"wrr\"\n", i, loadVIP(i))
-		fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout  = \"5s\"\n  }\n", interval)
+		if interval > 0 {
+			fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout  = \"5s\"\n  }\n", interval)
+		}
 		for j := range perPool {
 			fmt.Fprintf(&b, "  real_server \"%s:80\" {}\n", checkTarget(i*perPool+j))
 		}
@@ -150,10 +175,18 @@ func checksHCL(n int, interval time.Duration) string {
 
 func checksConf(n int, interval time.Duration) string {
 	var b strings.Builder
+	loop := ""
+	if interval > 0 {
+		loop = fmt.Sprintf("  delay_loop %g\n", interval.Seconds())
+	}
 	for i := range n / perPool {
-		fmt.Fprintf(&b, "virtual_server %s 80 {\n  delay_loop %g\n  lb_algo wrr\n  lb_kind DR\n  protocol TCP\n", loadVIP(i), interval.Seconds())
+		fmt.Fprintf(&b, "virtual_server %s 80 {\n%s  lb_algo wrr\n  lb_kind DR\n  protocol TCP\n", loadVIP(i), loop)
 		for j := range perPool {
-			fmt.Fprintf(&b, "  real_server %s 80 {\n    weight 1\n    TCP_CHECK {\n      connect_timeout 5\n    }\n  }\n", checkTarget(i*perPool+j))
+			fmt.Fprintf(&b, "  real_server %s 80 {\n    weight 1\n", checkTarget(i*perPool+j))
+			if interval > 0 {
+				b.WriteString("    TCP_CHECK {\n      connect_timeout 5\n    }\n")
+			}
+			b.WriteString("  }\n")
 		}
 		b.WriteString("}\n")
 	}
