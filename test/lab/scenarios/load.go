@@ -123,8 +123,9 @@ type loaded struct {
 	pss, own                  int // KiB
 }
 
-// loadSettle is how long a director has before its memory is looked at.
-const loadSettle = 15 * time.Second
+// loadSettle is how long a director has before its memory is looked at: it tidies up
+// when it sees, every ten seconds, that there was no work since it looked before.
+const loadSettle = 25 * time.Second
 
 // A director looks at its whole table again so many times, for what it does now
 // and then anyhow can fall into one of them, and begins within so long.
