@@ -40,13 +40,12 @@ func directorCommand() *cli.Command {
 			if path == "" {
 				return errors.New("director needs -config PATH (or EDGEKEEPER_CONFIG)")
 			}
-			loaded := process.Begin()
+			process.Start()
 			in := inputs.New(os.Getenv)
 			cfg, differences, err := load(path, id, in)
 			if err != nil {
 				return err
 			}
-			loaded()
 			log := logger(c.App.ErrWriter, cfg.Log)
 			tellDifferences(log, differences)
 			hup := make(chan os.Signal, 1)

@@ -23,23 +23,10 @@ const worthwhile = 4
 // kept are the bytes of the heap that Settled has left; 0: memory is used freely.
 var kept atomic.Uint64
 
-// Begin is Start at the beginning of the process. The returned function is called
-// when the configuration was read, and before any program is started. Until then
-// there are no transparent huge pages: whole ones stay, and the runtime knows nothing
-// of the parts that it has never used.
-func Begin() (loaded func()) {
-	runtime.MemProfileRate = 0 // nobody can ask for the profile
-	hugePages(false)
-	Start()
-	return func() {
-		plainPages()
-		hugePages(true)
-	}
-}
-
 // Start has memory be used freely, for a start or the reading of a configuration,
 // until Settled is called. Whoever sets GOGC has it as they set it.
 func Start() {
+	runtime.MemProfileRate = 0 // nobody can ask for the profile
 	kept.Store(0)
 	setPercent(startPercent)
 }

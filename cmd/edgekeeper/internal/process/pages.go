@@ -15,7 +15,7 @@ import (
 // the ordinary size. Where transparent huge pages are on for all (Debian has them
 // so), it would fill up what is given back: to a huge page of 2 MiB that is used in
 // part, at once or minutes later (khugepaged). Programs that are started do not
-// inherit it, unlike what hugePages sets. What fails changes
+// inherit it, unlike what prctl(PR_SET_THP_DISABLE) sets. What fails changes
 // nothing.
 func plainPages() {
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -25,16 +25,6 @@ func plainPages() {
 	for _, m := range memoryMaps(bytes.NewReader(maps)) {
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_NOHUGEPAGE)
 	}
-}
-
-// hugePages allows this process, and those that it starts from then on, transparent
-// huge pages, or does not. What fails changes nothing.
-func hugePages(allowed bool) {
-	disabled := uintptr(1)
-	if allowed {
-		disabled = 0
-	}
-	_ = unix.Prctl(unix.PR_SET_THP_DISABLE, disabled, 0, 0, 0)
 }
 
 // memoryMaps lists the private mappings of no file that can be written to, but for

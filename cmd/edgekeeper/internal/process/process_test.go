@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestPauses: each range of the runtime counts as its upper end.
@@ -77,25 +75,4 @@ func use(size int) {
 		b[i] = 1
 	}
 	runtime.KeepAlive(b)
-}
-
-// TestBegin: programs that are started later have huge pages, as this one is allowed
-// them again.
-func TestBegin(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
-	disabled := func() int {
-		n, err := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	loaded := Begin()
-	if disabled() != 1 {
-		t.Error("huge pages while the configuration is read")
-	}
-	if loaded(); disabled() != 0 {
-		t.Error("no huge pages afterwards")
-	}
 }
