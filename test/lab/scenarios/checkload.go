@@ -39,15 +39,16 @@ const checkSettle = 25 * time.Second
 const perPool = 100
 
 // checkLoad makes both directors check as many targets as often, one after the
-// other, and each hold the same table without checks before. The targets are addresses of the director itself, so that the network
-// between does not count as their cost.
+// other, and each hold the same table without checks before. The targets are
+// addresses of the director itself, so that the network between does not count as
+// their cost.
 func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 	s := t.Site(site.Options{})
 	d1 := s.Host("d1")
 	command(t, s, "d1", "ip route add local 10.60.0.0/15 dev lo")
 	seen := &connections{}
 	seen.serve(t, d1)
-	type cost struct{ each, memory, check float64 }
+	type cost struct{ each, memory, check float64 } // check: KiB of its own memory for each
 	costs := map[string]cost{}
 	begin := func(name string, args ...string) (*site.Proc, []int) {
 		p, err := s.Start(d1, site.Command{Name: name, Args: args})
@@ -65,7 +66,9 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 		t.OK(err)
 		return p, tree
 	}
-	memory := func(tree []int) float64 { return float64(rollup(t, tree, "Pss")) / 1024 }
+	memory := func(tree []int) (all, own float64) {
+		return float64(rollup(t, tree, "Pss")) / 1024, float64(rollup(t, tree, "Anonymous")) / 1024
+	}
 	end := func(p *site.Proc) {
 		t.OK(p.Stop(time.Minute))
 		_, err := s.Run(d1, "ipvsadm", "-C")
@@ -75,17 +78,17 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 	// without any.
 	measure := func(name string, with func(checked bool) []string) {
 		p, tree := begin(name, with(false)...)
-		bare := memory(tree)
+		bareAll, bareOwn := memory(tree)
 		end(p)
 		p, tree = begin(name, with(true)...)
 		busy, made := processorTime(t, tree), seen.n.Load()
 		t.Sleep(checkWindow)
 		busy, made = processorTime(t, tree)-busy, seen.n.Load()-made
-		c := cost{each: float64(busy.Microseconds()) / float64(max(made, 1)), memory: memory(tree)}
-		c.check = (c.memory - bare) * 1024 / float64(checks)
+		all, own := memory(tree)
+		c := cost{float64(busy.Microseconds()) / float64(max(made, 1)), all, (own - bareOwn) * 1024 / float64(checks)}
 		costs[name] = c
-		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS; %.1f of it the process's own), %.2f KiB per check (%.1f MiB without checks)",
-			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), c.memory, float64(rollup(t, tree, "Anonymous"))/1024, c.check, bare)
+		t.Measure(name, "%.0f µs of processor time per check (%d in %s, %d were due), %.1f MiB of memory (PSS; %.1f of it the process's own; %.1f and %.1f without checks), so %.2f KiB of its own per check",
+			c.each, made, checkWindow, int64(checks)*int64(checkWindow)/int64(interval), all, own, bareAll, bareOwn, c.check)
 		end(p)
 	}
 	every := func(checked bool) time.Duration { return map[bool]time.Duration{true: interval}[checked] }
@@ -97,7 +100,7 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 			"-p", s.Temp() + "/keepalived.pid", "-c", s.Temp() + "/checkers.pid"}
 	})
 	e, k := costs["edgekeeper"], costs["keepalived"]
-	t.Measure("edgekeeper / keepalived", "%.2f of the processor time per check, %.2f of the memory, %.2f of the memory per check", e.each/k.each, e.memory/k.memory, e.check/k.check)
+	t.Measure("edgekeeper / keepalived", "%.2f of the processor time per check, %.2f of the memory, %.2f of its own memory per check", e.each/k.each, e.memory/k.memory, e.check/k.check)
 }
 
 // connections counts what a web server takes.
