@@ -53,9 +53,11 @@ func download(t *scenario.T, what string, synchronized, back bool, fail func(*sc
 			}
 		}
 		d1, d2 := s.Director("d1", driver(t, scenario.Edgekeeper), mod), s.Director("d2", driver(t, scenario.Edgekeeper), mod)
+		// One after the other: a tick of lateness at the start may make director 2
+		// master, and director 1 waits for its preempt_delay then.
 		d1.Start()
-		d2.Start()
 		s.Holder(master, "d1")
+		d2.Start()
 		s.WaitWeight(slow, "d1", "w1", 1)
 		s.WaitWeight(slow, "d2", "w1", 1)
 		role := func(d *scenario.Director) string { return d.Status().IPVS.Sync.State }
