@@ -15,18 +15,15 @@ func runDemo(ctx context.Context, boot, out string) (int, error) {
 	if err != nil {
 		return 2, err
 	}
-	r := results{Boot: boot, Scenarios: scenario.Run(ctx, list, scenario.Options{Out: out, Print: printLine})}
-	code := 0
+	r := results{Boot: boot}
+	err = r.run(ctx, list, scenario.Options{Out: out, Print: printLine})
 	for _, s := range r.Scenarios {
-		if s.Pass {
-			r.Passed++
-		} else {
-			r.Failed++
-			code = 1
-		}
 		fmt.Print(report(s))
 	}
-	return code, save(out, r)
+	if err != nil || r.Failed > 0 {
+		return 1, err
+	}
+	return 0, nil
 }
 
 // report renders the measured figures of a scenario.

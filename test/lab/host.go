@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"debug/elf"
 	"encoding/json"
@@ -27,6 +28,7 @@ type job struct {
 	list    []scenario.Scenario
 	limit   time.Duration
 	shell   bool
+	frozen  int    // guests that froze
 	json    string // copy of the results
 	project string
 	out     string
@@ -291,9 +293,36 @@ func (j *job) runGuest(ctx context.Context, args, env []string) (int, error) {
 		return 1, err
 	}
 	env = append(env, "LAB_SELF="+self)
-	return guest.Run(ctx, guest.Spec{
-		Args: args, Env: env, Lab: self, Dir: j.project, Out: j.out, Cache: j.cache, Limit: j.limit, Shell: j.shell,
-	}, os.Stdout, say)
+	spec := guest.Spec{Args: args, Env: env, Lab: self, Dir: j.project, Out: j.out, Cache: j.cache, Limit: j.limit, Shell: j.shell}
+	for began := time.Now(); ; {
+		code, err := guest.Run(ctx, spec, os.Stdout, say)
+		if !errors.Is(err, guest.ErrFrozen) || j.frozen == guestsToFreeze {
+			return code, err
+		}
+		say("%v", err)
+		if err := j.noteFrozen(); err != nil {
+			return 1, err
+		}
+		spec.Limit = j.limit - time.Since(began)
+	}
+}
+
+// guestsToFreeze is how many guests of one run may freeze. An emulator that
+// stands still says nothing about edgekeeper; one that does so again might.
+const guestsToFreeze = 1
+
+// noteFrozen leaves in the results what ran when the guest froze. Another guest
+// goes on with just that.
+func (j *job) noteFrozen() error {
+	j.frozen++
+	r, err := loadResults(j.out)
+	if err != nil {
+		return err
+	}
+	what := r.next(j.list)
+	r.Frozen = append(r.Frozen, what)
+	say("it froze during %s; another guest goes on with it", cmp.Or(what, strings.Join(j.args, " ")))
+	return r.save(j.out)
 }
 
 // static returns a lab binary that needs no libraries: this one, or a build of it.

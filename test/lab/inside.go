@@ -2,27 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/test/lab/scenario"
 )
-
-const resultsFile = "results.json"
-
-// results is the file that a run leaves in the results folder.
-type results struct {
-	Boot      string            `json:"boot,omitempty"`
-	Passed    int               `json:"passed"`
-	Failed    int               `json:"failed"`
-	Scenarios []scenario.Result `json:"scenarios"`
-}
 
 // inside runs where the site is: in the guest, or on a host with IPVS.
 func inside(ctx context.Context, args []string) (int, error) {
@@ -60,16 +49,12 @@ func runScenarios(ctx context.Context, names []string, boot string, o scenario.O
 		return 2, err
 	}
 	began := time.Now()
-	r := results{Boot: boot, Scenarios: scenario.Run(ctx, list, o)}
-	for _, s := range r.Scenarios {
-		if s.Pass {
-			r.Passed++
-		} else {
-			r.Failed++
-		}
+	r, err := loadResults(o.Out) // a guest that froze has left some
+	if err != nil {
+		return 1, err
 	}
-	r.Failed += len(list) - len(r.Scenarios) // an interrupted run
-	if err := save(o.Out, r); err != nil {
+	r.Boot = boot
+	if err := r.run(ctx, list, o); err != nil {
 		return 1, err
 	}
 	for _, s := range r.Scenarios {
@@ -77,22 +62,14 @@ func runScenarios(ctx context.Context, names []string, boot string, o scenario.O
 			fmt.Printf("%s: %s\n", s.Name, f)
 		}
 	}
+	if len(r.Frozen) > 0 {
+		fmt.Printf("a guest froze during: %s\n", strings.Join(r.Frozen, ", "))
+	}
 	fmt.Printf("%d passed, %d failed (%s)\n", r.Passed, r.Failed, time.Since(began).Round(time.Second))
 	if r.Failed > 0 {
 		return 1, nil
 	}
 	return 0, nil
-}
-
-func save(out string, r results) error {
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode results: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(out, resultsFile), b, 0o644); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	return nil
 }
 
 // execute runs a program and returns its exit status.

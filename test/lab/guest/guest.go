@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type plan struct {
 	Args, Env []string
 	Dir       string
 	Began     time.Time // when QEMU was started
+	Pulse     bool      // signs of life are wanted
 }
 
 // names inside the results folder
@@ -53,6 +55,7 @@ const (
 	planFile    = ".guest-plan.json"
 	codeFile    = ".guest-exit"
 	consoleFile = "console.log"
+	frozenFile  = "frozen.txt"
 )
 
 // stage1 is loaded before the root is mounted, stage2 after.
@@ -94,28 +97,52 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 		return 0, err
 	}
 	log("booting Debian's kernel %s in QEMU (%s)", k.version, accel)
-	limit, cancel := context.WithTimeout(ctx, spec.Limit)
+	mon, theirs, err := monitor()
+	if err != nil {
+		return 0, err
+	}
+	defer mon.Close()
+	limit, cancel := context.WithTimeoutCause(ctx, spec.Limit, ErrLimit)
 	defer cancel()
 	cmd := exec.CommandContext(limit, "qemu-system-x86_64", qemuArgs(spec, k, initrd, accel)...)
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, os.Stderr, []*os.File{theirs}
+	var frozen atomic.Bool
 	if spec.Shell {
 		cmd.Stdin = os.Stdin
+	} else {
+		p := newPulse(out)
+		cmd.Stdout = p
+		go p.watch(limit, frozenAfter, func() {
+			frozen.Store(true)
+			if err := autopsy(mon, filepath.Join(spec.Out, frozenFile)); err != nil {
+				log("%v", err)
+			}
+			cancel()
+		})
 	}
-	runErr := cmd.Run()
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		return 0, fmt.Errorf("start QEMU: %w", err)
+	}
+	runErr := cmd.Wait()
 	code, err := os.ReadFile(filepath.Join(spec.Out, codeFile))
 	if err == nil {
 		return strconv.Atoi(strings.TrimSpace(string(code)))
 	}
-	tail := tail(filepath.Join(spec.Out, consoleFile), 25)
+	console := tail(filepath.Join(spec.Out, consoleFile), 60)
 	switch {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("run guest: %w", ctx.Err())
-	case limit.Err() != nil:
-		return 0, fmt.Errorf("%w of %s; its console ends:\n%s", ErrLimit, spec.Limit, tail)
+	case errors.Is(context.Cause(limit), ErrLimit):
+		return 0, fmt.Errorf("%w of %s; its console ends:\n%s", ErrLimit, spec.Limit, console)
+	case frozen.Load():
+		return 0, fmt.Errorf("%w: not a sign of life for %s (%s says where its processors stand); its console ends:\n%s",
+			ErrFrozen, frozenAfter, filepath.Join(spec.Out, frozenFile), console)
 	}
-	return 0, fmt.Errorf("guest ended with no exit status (qemu: %w); its console ends:\n%s", runErr, tail)
+	return 0, fmt.Errorf("guest ended with no exit status (qemu: %v); its console ends:\n%s", runErr, console)
 }
 
 func writePlan(spec Spec, began time.Time) error {
@@ -123,7 +150,7 @@ func writePlan(spec Spec, began time.Time) error {
 		return fmt.Errorf("create results folder: %w", err)
 	}
 	os.Remove(filepath.Join(spec.Out, codeFile)) // absent is as good
-	b, err := json.Marshal(plan{Args: spec.Args, Env: spec.Env, Dir: spec.Dir, Began: began})
+	b, err := json.Marshal(plan{Args: spec.Args, Env: spec.Env, Dir: spec.Dir, Began: began, Pulse: !spec.Shell})
 	if err != nil {
 		return fmt.Errorf("encode plan: %w", err)
 	}
@@ -184,6 +211,7 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		"-kernel", k.image, "-initrd", initrd,
 		"-serial", "file:" + filepath.Join(spec.Out, consoleFile),
 		"-chardev", "stdio,id=lab,signal=off", "-serial", "chardev:lab",
+		"-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor",
 	}
 	clock := ""
 	if accel == "kvm" {
@@ -196,8 +224,8 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		args = append(args, "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,erms=off,fsrm=off,la57=off")
 		clock = " tsc=reliable clocksource=tsc"
 	}
-	// softdog-like hangs are seen by the host's limit; panic=-1 ends QEMU on a panic.
-	line := "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on" + clock + " lab.out=" + spec.Out
+	// panic=-1 ends QEMU on a panic.
+	line := "console=ttyS0 quiet panic=-1 unknown_nmi_panic mitigations=off random.trust_cpu=on" + clock + " lab.out=" + spec.Out
 	share := func(tag, path, extra string) {
 		args = append(args, "-fsdev", "local,id="+tag+",path="+path+",security_model=none"+extra,
 			"-device", "virtio-9p-pci,fsdev="+tag+",mount_tag="+tag)

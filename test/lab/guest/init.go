@@ -194,6 +194,9 @@ func child(p *plan) (int, error) {
 	if err := plainOutput(int(tty.Fd())); err != nil {
 		return 0, err
 	}
+	if p.Pulse {
+		go sendPulse(tty)
+	}
 	env := append([]string{}, p.Env...)
 	env = append(env, fmt.Sprintf("LAB_BOOT_SECONDS=%.1f", time.Since(p.Began).Seconds()))
 	proc, err := os.StartProcess("/proc/self/exe", append([]string{"lab"}, p.Args...), &os.ProcAttr{

@@ -7,25 +7,32 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Options of a run.
 type Options struct {
-	Out     string       // results folder
-	Verbose bool         // progress of every step
-	Print   func(string) // takes one line; must be safe for concurrent use
+	Out     string         // results folder
+	Verbose bool           // progress of every step
+	Print   func(string)   // takes one line; must be safe for concurrent use
+	Earlier []Result       // what has run already, and is not run again
+	Keep    func([]Result) // takes all results after each scenario; may be nil
 }
 
 var errLimit = errors.New("the scenario's time limit is over")
 
-// Run runs scenarios one after the other and returns their results.
+// Run runs scenarios one after the other and returns all results, the earlier
+// ones among them.
 func Run(ctx context.Context, list []Scenario, o Options) []Result {
-	var results []Result
+	results := slices.Clone(o.Earlier)
 	for i, s := range list {
 		if ctx.Err() != nil {
 			break
+		}
+		if slices.ContainsFunc(o.Earlier, func(r Result) bool { return r.Name == s.Name }) {
+			continue
 		}
 		o.Print(fmt.Sprintf("=== %d/%d %s: %s", i+1, len(list), s.Name, s.Doc))
 		r := runOne(ctx, s, o)
@@ -35,6 +42,9 @@ func Run(ctx context.Context, list []Scenario, o Options) []Result {
 		}
 		o.Print(fmt.Sprintf("--- %s %s (%.1f s)", verdict, s.Name, r.Seconds))
 		results = append(results, r)
+		if o.Keep != nil {
+			o.Keep(results)
+		}
 	}
 	return results
 }
