@@ -221,7 +221,7 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		// tables is one more step of each walk. Emulated processors count the
 		// host's clock, so they agree; left to itself the kernel reads the time from
 		// an emulated HPET, of which there is one behind a lock: ten times as long.
-		args = append(args, "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,erms=off,fsrm=off,la57=off")
+		args = append(args, "-accel", "tcg,thread=multi,tb-size=1536", "-cpu", "max,erms=off,fsrm=off,la57=off")
 		clock = " tsc=reliable clocksource=tsc"
 	}
 	// panic=-1 ends QEMU on a panic.
