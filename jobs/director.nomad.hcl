@@ -119,7 +119,13 @@ variable "consul_identity" {
 variable "nomad" {
   type        = string
   default     = ""
-  description = "Nomad's API, which is asked whether real servers that have left Consul were stopped: then none is held. Default: that of the node's own agent, by http and without a token."
+  description = "Nomad's API, which is asked whether real servers that have left Consul were stopped: then none is held. Default: that of the node's own agent, by http."
+}
+
+variable "nomad_identity" {
+  type        = bool
+  default     = false
+  description = "Ask Nomad with the workload identity of the director's task, for a Nomad with ACLs (a policy for the job says what it may read)."
 }
 
 variable "state_dir" {
@@ -156,7 +162,8 @@ locals {
 
   token = var.consul_identity ? "token_file = \"{{ env \"NOMAD_SECRETS_DIR\" }}/consul_token\"" : ""
 
-  nomad = var.nomad == "" ? "{{ with env \"attr.unique.advertise.address\" }}nomad {\n  address = \"http://{{ . }}\"\n}{{ end }}" : "nomad {\n  address = \"${var.nomad}\"\n}"
+  nomad_token = var.nomad_identity ? "\n  token_file = \"{{ env \"NOMAD_SECRETS_DIR\" }}/nomad_token\"" : ""
+  nomad       = var.nomad == "" ? "{{ with env \"attr.unique.advertise.address\" }}nomad {\n  address = \"http://{{ . }}\"${local.nomad_token}\n}{{ end }}" : "nomad {\n  address = \"${var.nomad}\"${local.nomad_token}\n}"
 
   generated = <<-EOT
     router_id = "{{ with env "meta.router_id" }}{{ . }}{{ else }}{{ env "node.unique.name" }}{{ end }}"
@@ -256,6 +263,13 @@ job "edgekeeper-director" {
           name = identity.value
           aud  = ["consul.io"]
           ttl  = "1h"
+        }
+      }
+
+      dynamic "identity" {
+        for_each = var.nomad_identity ? ["default"] : []
+        content {
+          file = true
         }
       }
 

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	consul "github.com/hashicorp/consul/api"
 
@@ -39,36 +38,8 @@ func TestIdentity(t *testing.T) {
 
 	dir := t.TempDir()
 	found := filepath.Join(dir, "token")
-	script := "#!/bin/sh\ncase $1 in director) ;; *) exit 0 ;; esac\n" +
-		"cp \"$(sed -n 's/.*token_file = \"\\(.*\\)\"/\\1/p' \"$3\")\" " + found + ".new && mv " + found + ".new " + found + "\nexec sleep 3600\n"
-	director := filepath.Join(dir, "director")
-	if err := os.WriteFile(director, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	client, err := New(cfg, func(line string) { t.Log(line) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := Open("director")
-	if err != nil {
-		t.Fatal(err)
-	}
-	job, err := client.Parse(t.Context(), file, Values{Flags: []string{"vip=192.0.2.1/24", "consul_identity=true", "binary=" + director}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Run(t.Context(), job, true); err != nil {
-		t.Fatal(err)
-	}
-	var token []byte
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if token, err = os.ReadFile(found); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no token came")
-		}
-	}
+	directorJob(t, cfg, dir, []string{"consul_identity=true"}, found)
+	token := await(t, found)
 	self, _, err := c.Client.ACL().TokenReadSelf(&consul.QueryOptions{Token: strings.TrimSpace(string(token))})
 	if err != nil {
 		t.Fatal(err)

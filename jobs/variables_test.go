@@ -18,7 +18,7 @@ import (
 var vars = map[string]map[string]string{
 	"director.nomad.hcl": {
 		"datacenters": `["dc1","dc2"]`, "node_pool": "edge", "role": "lvs", "driver": "exec", "binary": "local/edgekeeper", "artifact": "https://example.com/edgekeeper.tar.gz",
-		"vip": "2001:db8::1/64", "instance": "edge", "consul_identity": "true", "interface": "ens32", "virtual_router_id": "52", "secret": "", "nomad": "https://nomad.example.com:4646", "port": "443", "service": "api", "scheduler": "sh",
+		"vip": "2001:db8::1/64", "instance": "edge", "consul_identity": "true", "interface": "ens32", "virtual_router_id": "52", "secret": "", "nomad": "https://nomad.example.com:4646", "nomad_identity": "true", "port": "443", "service": "api", "scheduler": "sh",
 		"consul": "127.0.0.1:8501", "state_dir": "/srv/edgekeeper", "socket": "/srv/edgekeeper.sock", "config": "",
 	},
 	"realserver.nomad.hcl": {
