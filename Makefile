@@ -14,8 +14,11 @@ FUZZTIME ?= 20s
 SIM_HOURS ?= 100000
 SOAK    ?= 30m
 CATALOG ?= file
-# The packages with files of a build tag.
-tagged  = $(sort $(dir $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)))
+# The files of a build tag, their packages, and their tests: the others run without it.
+files   = $(shell grep -rlE '^//go:build $(1)$$' --include='*.go' .)
+tagged  = $(sort $(dir $(call files,$(1))))
+empty  :=
+tests   = -run '^($(subst $(empty) $(empty),|,$(sort $(shell sed -nE 's/^func (Test[A-Za-z0-9_]*).*/\1/p' $(call files,$(1))))))$$'
 
 .PHONY: help build check test test-native simulate test-consul test-priv test-kernel test-lab lint lint-fast demo lab bench bench-vrrp soak fuzz docs clean
 
@@ -43,12 +46,12 @@ test-consul: ## tests against a real Consul agent
 	@echo '== tests against real Consul'
 	$(ROOT) $(GO) run ./test/setup keepalived haproxy nginx
 	$(GO) run ./test/setup consul consul-template nomad
-	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 $(call tagged,consul)
+	PATH="$(CACHE)/bin:$$PATH" $(GO) test -tags consul -count=1 $(call tests,consul) $(call tagged,consul)
 
 test-priv: ## tests in network namespaces, as root
 	@echo '== tests in network namespaces'
 	$(ROOT) $(GO) run ./test/setup keepalived tshark ip nft
-	$(ROOT) $(GO) test -tags priv -count=1 $(call tagged,priv)
+	$(ROOT) $(GO) test -tags priv -count=1 $(call tests,priv) $(call tagged,priv)
 
 test-kernel: ## the IPVS driver and its fake against a real kernel
 	@echo '== the IPVS driver on a real kernel'
