@@ -43,8 +43,8 @@ func TestWeightAdvice(t *testing.T) {
 				c.edit(&s)
 			}
 			w := newWorld(instance(1, ok)).kv(c.kv...)
-			w.Verdicts[probe.For(addr(1))] = &discovery.Verdict{Health: up, Reason: "says", Weight: c.first}
-			w.Verdicts[second.For(addr(1))] = &discovery.Verdict{Health: up, Reason: "says", Weight: c.more}
+			w.Verdicts.Put(discovery.Say(probe.For(addr(1)), discovery.Verdict{Health: up, Reason: "says", Weight: c.first}))
+			w.Verdicts.Put(discovery.Say(second.For(addr(1)), discovery.Verdict{Health: up, Reason: "says", Weight: c.more}))
 			d := discovery.Merge(s, w.View, discovery.Memory{})
 			if got, why, from := pool(d), reasonOf(d, 1), d.Servers[0].WeightFrom; got != c.want || why != c.reason || from != c.from {
 				t.Errorf("pool %q, %q, from %q; want %q, %q, %q", got, why, from, c.want, c.reason, c.from)
@@ -54,7 +54,7 @@ func TestWeightAdvice(t *testing.T) {
 	t.Run("weight 0 for all is held", func(t *testing.T) {
 		r := serving(t)
 		for n := 1; n <= 5; n++ {
-			r.w.Verdicts[probe.For(addr(n))] = &discovery.Verdict{Health: up, Weight: replace(0)}
+			r.w.Verdicts.Put(discovery.Say(probe.For(addr(n)), discovery.Verdict{Health: up, Weight: replace(0)}))
 		}
 		r.want(r.step(time.Second), "1:10 2:10 3:10 4:10 5:10")
 		if r.last.Held == "" {
@@ -63,7 +63,7 @@ func TestWeightAdvice(t *testing.T) {
 	})
 	t.Run("a check that is down says nothing", func(t *testing.T) {
 		w := newWorld(instance(1, ok))
-		w.Verdicts[probe.For(addr(1))] = &discovery.Verdict{Health: down, Reason: "refused", Weight: replace(3)}
+		w.Verdicts.Put(discovery.Say(probe.For(addr(1)), discovery.Verdict{Health: down, Reason: "refused", Weight: replace(3)}))
 		if d := discovery.Merge(spec(), w.View, discovery.Memory{}); d.Servers[0].Configured != 10 {
 			t.Errorf("full weight %d", d.Servers[0].Configured)
 		}
@@ -116,7 +116,7 @@ func TestInitial(t *testing.T) {
 // TestCheckTroubleIsShown: a warning, and a check that cannot be made.
 func TestCheckTroubleIsShown(t *testing.T) {
 	w := newWorld(instance(1, ok))
-	w.Verdicts[probe.For(addr(1))] = &discovery.Verdict{Health: up, Reason: "ok", Warning: "certificate expires 2026-12-01T00:00:00Z"}
+	w.Verdicts.Put(discovery.Say(probe.For(addr(1)), discovery.Verdict{Health: up, Reason: "ok", Warning: "certificate expires 2026-12-01T00:00:00Z"}))
 	d := discovery.Merge(spec(), w.View, discovery.Memory{})
 	if got, want := reasonOf(d, 1), "serving: tcp check: ok; certificate expires 2026-12-01T00:00:00Z"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
@@ -124,7 +124,7 @@ func TestCheckTroubleIsShown(t *testing.T) {
 	if statusOf(d, w)[0].Checks[0].Warning == "" {
 		t.Error("status does not show it")
 	}
-	w.Verdicts[probe.For(addr(1))] = &discovery.Verdict{Blocked: "set mark 7: operation not permitted"}
+	w.Verdicts.Put(discovery.Say(probe.For(addr(1)), discovery.Verdict{Blocked: "set mark 7: operation not permitted"}))
 	d = discovery.Merge(spec(func(s *discovery.Spec) {
 		s.Selectors, s.Servers = nil, []discovery.Server{{Addr: addr(1), Weight: 1}}
 	}), w.View, discovery.Memory{})

@@ -37,7 +37,7 @@ func TestOwnChecks(t *testing.T) {
 		t.Errorf("checks of %v, want %v", got, want)
 	}
 	for _, server := range []int{1, 2} {
-		w.Verdicts[own.For(addr(server))] = &discovery.Verdict{Health: down, Reason: "refused"} // nobody asked it of 1
+		w.Verdicts.Put(discovery.Say(own.For(addr(server)), discovery.Verdict{Health: down, Reason: "refused"})) // nobody asked it of 1
 	}
 	d = discovery.Merge(s, w.View, d.Memory)
 	if got := pool(d); got != "1:1 2:0" {

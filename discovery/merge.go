@@ -13,19 +13,14 @@ import (
 // View is all that is known at one moment: the last good answer of each query,
 // the verdicts of the native checks and the KV settings.
 type View struct {
-	Answers   map[Query]Known    // a missing query has never been answered
-	Verdicts  map[Check]*Verdict // never written to; a missing check has none
+	Answers   map[Query]Known // a missing query has never been answered
+	Verdicts  *Verdicts       // nil: nothing was said
 	Overrides Overrides
 	Now       time.Time
 }
 
 // verdict gives what a check says.
-func (v View) verdict(c Check) Verdict {
-	if said := v.Verdicts[c]; said != nil {
-		return *said
-	}
-	return Verdict{}
-}
+func (v View) verdict(c Check) Verdict { return v.Verdicts.Of(c) }
 
 // Decision is what Merge says about one virtual server.
 type Decision struct {

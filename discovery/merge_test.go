@@ -43,7 +43,7 @@ func spec(edit ...func(*discovery.Spec)) discovery.Spec {
 type world struct{ discovery.View }
 
 func newWorld(instances ...discovery.Instance) *world {
-	w := &world{discovery.View{Answers: map[discovery.Query]discovery.Known{}, Verdicts: map[discovery.Check]*discovery.Verdict{}, Now: start}}
+	w := &world{discovery.View{Answers: map[discovery.Query]discovery.Known{}, Verdicts: new(discovery.Verdicts), Now: start}}
 	w.catalog(instances...)
 	return w
 }
@@ -54,7 +54,7 @@ func (w *world) catalog(instances ...discovery.Instance) {
 
 func (w *world) check(h discovery.Health, reason string, servers ...int) *world {
 	for _, n := range servers {
-		w.Verdicts[probe.For(addr(n))] = &discovery.Verdict{Health: h, Reason: reason}
+		w.Verdicts.Put(discovery.Say(probe.For(addr(n)), discovery.Verdict{Health: h, Reason: reason}))
 	}
 	return w
 }
@@ -355,7 +355,7 @@ func BenchmarkMerge1000(b *testing.B) {
 		i := instance(n%250, ok)
 		i.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n / 250), byte(n % 250)}), 80)
 		instances = append(instances, i)
-		w.Verdicts[probe.For(i.Addr)] = &discovery.Verdict{Health: up}
+		w.Verdicts.Put(discovery.Say(probe.For(i.Addr), discovery.Verdict{Health: up}))
 	}
 	w.catalog(instances...)
 	s := spec()

@@ -31,8 +31,7 @@ func (h *Health) UnmarshalText(b []byte) error { return enumUnmarshal(healthName
 type Verdict struct {
 	Health Health
 	Reason string        // "connection refused", "timeout after 3s", "status 503", …
-	Since  time.Time     // when Health became what it is
-	Took   time.Duration // of the last attempt
+	Took   time.Duration // of the attempt that made it so
 
 	Warning string // of a healthy target: "certificate expires 2026-12-01T00:00:00Z"
 	Blocked string // why attempts cannot be made at the moment; the rest is from the last that could

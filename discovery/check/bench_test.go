@@ -23,7 +23,7 @@ func BenchmarkSchedulerPass(b *testing.B) {
 			s := NewScheduler(Config{New: func(discovery.Check) (Probe, error) {
 				return func(context.Context) (Note, error) { return Note{}, nil }, nil
 			}})
-			r, err := s.newRunner(b.Context(), func(discovery.Check, *discovery.Verdict) {})
+			r, err := s.newRunner(b.Context(), func(*discovery.Said) {})
 			if err != nil {
 				b.Fatal(err)
 			}

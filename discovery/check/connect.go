@@ -80,7 +80,7 @@ func (c *connector) close() {
 
 // begin begins a connection; done says that it has ended already, with err.
 func (c *connector) begin(e *entry, spec *discovery.CheckSpec) (done bool, err error) {
-	target := e.check.Target
+	target := e.check().Target
 	fd, err := unix.Socket(familyOf(target.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return true, err
@@ -206,6 +206,6 @@ func (r *runner) connected(events []unix.EpollEvent) {
 // ended takes an attempt that only connects out of the heap, and its result.
 func (r *runner) ended(e *entry, err error) {
 	heap.Remove(&r.heap, int(e.place))
-	start := r.began.Add(e.due - e.check.Spec().Timeout)
+	start := r.began.Add(e.due - e.check().Spec().Timeout)
 	r.finish(result{e, start, time.Since(start), Note{}, err})
 }

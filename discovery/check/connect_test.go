@@ -53,9 +53,9 @@ func first(t *testing.T, cfg Config, c discovery.Check) discovery.Verdict {
 	said := make(chan discovery.Verdict, 1)
 	s := NewScheduler(cfg)
 	s.Set(map[discovery.Check]Seed{c: discovery.Pending})
-	if err := s.Run(ctx, func(_ discovery.Check, v *discovery.Verdict) {
+	if err := s.Run(ctx, func(s *discovery.Said) {
 		select {
-		case said <- *v:
+		case said <- s.Verdict():
 		default:
 		}
 		cancel()
@@ -121,7 +121,7 @@ func TestConnectLate(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		if err := s.Run(ctx, func(_ discovery.Check, v *discovery.Verdict) { said <- *v }); err != nil {
+		if err := s.Run(ctx, func(s *discovery.Said) { said <- s.Verdict() }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -155,7 +155,7 @@ func TestConnectNumbers(t *testing.T) {
 	spec := discovery.CheckSpec{Type: discovery.TCP}
 	check := spec.For(fullPort(t))
 	for _, want := range []uint32{math.MaxUint32, 1} {
-		e := &entry{check: check}
+		e := &entry{said: discovery.Say(check, discovery.Verdict{})}
 		if done, err := c.begin(e, &spec); done || e.attempt != want {
 			t.Errorf("attempt %d, want %d; ended %v, %v", e.attempt, want, done, err)
 		}
@@ -180,7 +180,7 @@ func TestConnectRemoved(t *testing.T) {
 	said := make(chan discovery.Check, 10)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := s.Run(ctx, func(c discovery.Check, _ *discovery.Verdict) { said <- c }); err != nil {
+		if err := s.Run(ctx, func(s *discovery.Said) { said <- s.Check() }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -247,7 +247,8 @@ func TestFewFiles(t *testing.T) {
 	s := NewScheduler(Config{})
 	s.Set(checks)
 	said := map[discovery.Check]bool{}
-	if err := s.Run(ctx, func(c discovery.Check, v *discovery.Verdict) {
+	if err := s.Run(ctx, func(s *discovery.Said) {
+		c, v := s.Check(), s.Verdict()
 		if v.Blocked != "" {
 			t.Errorf("%s: %s", c.Target, v.Blocked)
 			cancel()

@@ -1,7 +1,7 @@
 // Package check runs native health checks and says what it found.
 //
 // A [Scheduler] is given the set of checks that should run and emits a
-// [discovery.Verdict] for each when its first verdict is known, and again when
+// [discovery.Said] for each when its first verdict is known, and again when
 // health, reason, warning or advice change. What a probe does is a [Probe], a
 // function that returns no error for a healthy target; a [Maker] has one for
 // each kind of check. How many results make a verdict is [Rise], a value without

@@ -89,7 +89,7 @@ func TestFewPorts(t *testing.T) {
 			w := wayTo(spec.For(netip.MustParseAddrPort("127.0.3.1:80")), spec)
 			for i := range targets {
 				at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 2, byte(i)}), 80)
-				if _, err := c.begin(&entry{check: spec.For(at)}, &spec); err != nil {
+				if _, err := c.begin(&entry{said: discovery.Say(spec.For(at), discovery.Verdict{})}, &spec); err != nil {
 					t.Fatalf("connector, source %v, connection %d: %v", source, i, err)
 				}
 				w.target = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 3, byte(i)}), 80).String()

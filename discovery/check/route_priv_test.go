@@ -108,7 +108,7 @@ func oneAttempt(t *testing.T, c discovery.Check) string {
 			t.Fatal(err)
 		}
 		defer connector.close()
-		e := &entry{check: c}
+		e := &entry{said: discovery.Say(c, discovery.Verdict{})}
 		done, err := connector.begin(e, &spec)
 		if !done {
 			return "under way"

@@ -30,10 +30,8 @@ const shortest = 10 * time.Millisecond
 
 // entry is one check of the set. There may be tens of thousands, so it is kept small.
 type entry struct {
-	check   discovery.Check
-	probe   Probe
-	verdict *discovery.Verdict // the last that was emitted; nil: none
-	cancel  context.CancelFunc // of the attempt under way
+	said   *discovery.Said // emitted last; until then its check alone
+	prober *prober         // nil: it does nothing but connect
 
 	due     time.Duration // since the runner began
 	place   int32         // in the heap; -1: not there
@@ -41,13 +39,20 @@ type entry struct {
 	attempt uint32        // of the connector, under way; 0: none
 	fd      int32         // its connection
 	rise    Rise
-	plain   bool // it does nothing but connect, and has no probe
 	begun   bool // an attempt has ended
 	paced   bool // it has its own place within the interval
 	delayed bool // spread again since the last attempt
 	void    bool // the last attempt counted neither way for lateness
 	removed bool
 }
+
+// prober makes the attempts of an entry that the connector cannot make.
+type prober struct {
+	probe  Probe
+	cancel context.CancelFunc // of the attempt under way; nil: there is none
+}
+
+func (e *entry) check() discovery.Check { return e.said.Check() }
 
 type result struct {
 	e     *entry
@@ -61,7 +66,7 @@ type result struct {
 type runner struct {
 	*Scheduler
 	ctx     context.Context
-	emit    func(discovery.Check, *discovery.Verdict)
+	emit    func(*discovery.Said)
 	began   time.Time
 	wg      sync.WaitGroup
 	heap    byDue    // waiting for their time
@@ -124,16 +129,16 @@ func (r *runner) apply() {
 	r.stats.Checks = len(want)
 	have := make(map[discovery.Check]bool, len(r.entries))
 	r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool {
-		if _, ok := want[e.check]; ok {
-			have[e.check] = true
+		if _, ok := want[e.check()]; ok {
+			have[e.check()] = true
 			return false
 		}
 		e.removed = true
 		if e.place >= 0 {
 			heap.Remove(&r.heap, int(e.place))
 		}
-		if e.cancel != nil {
-			e.cancel()
+		if e.prober != nil && e.prober.cancel != nil {
+			e.prober.cancel()
 		}
 		if e.attempt != 0 {
 			r.connector.drop(e)
@@ -147,9 +152,9 @@ func (r *runner) apply() {
 			continue
 		}
 		spec := c.Spec()
-		e := &entry{check: c, rise: NewRise(spec.Retries, spec.Rise, seed), due: now}
-		if e.plain = r.connector != nil && plainConnect(&spec, c.Target); !e.plain {
-			e.probe = r.probe(c)
+		e := &entry{said: discovery.Say(c, discovery.Verdict{}), rise: NewRise(spec.Retries, spec.Rise, seed), due: now}
+		if r.connector == nil || !plainConnect(&spec, c.Target) {
+			e.prober = &prober{probe: r.probe(c)}
 		}
 		r.entries = append(r.entries, e)
 		heap.Push(&r.heap, e)
@@ -174,10 +179,10 @@ func (r *runner) start(t time.Time) {
 			r.ended(e, r.connector.expire(e))
 			continue
 		}
-		if late := now - e.due; e.begun && !e.delayed && late > max(e.check.Spec().Interval, time.Second) {
+		if late := now - e.due; e.begun && !e.delayed && late > max(e.check().Spec().Interval, time.Second) {
 			// The process was stopped; so were all other checks.
 			e.delayed = true
-			e.due = now + r.spread(e.check)
+			e.due = now + r.spread(e.check())
 			heap.Fix(&r.heap, 0)
 			continue
 		}
@@ -195,7 +200,7 @@ func (r *runner) start(t time.Time) {
 		e.late = 0
 		if behind := now - e.due; e.begun {
 			late = max(late, behind)
-			if behind < min(tolerable, e.check.Spec().Interval/4) {
+			if behind < min(tolerable, e.check().Spec().Interval/4) {
 				e.late = int32(behind)
 			}
 		}
@@ -212,16 +217,16 @@ func (r *runner) start(t time.Time) {
 }
 
 func (r *runner) attempt(e *entry) {
-	if e.plain {
-		spec := e.check.Spec()
+	if e.prober == nil {
+		spec := e.check().Spec()
 		r.connect(e, &spec)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, e.check.Spec().Timeout)
-	e.cancel, e.delayed = cancel, false
+	ctx, cancel := context.WithTimeout(r.ctx, e.check().Spec().Timeout)
+	e.prober.cancel, e.delayed = cancel, false
 	r.flying++
 	start := time.Now()
-	probe := e.probe
+	probe := e.prober.probe
 	r.wg.Go(func() {
 		defer cancel()
 		note, err := guarded(ctx, probe)
@@ -241,8 +246,10 @@ func guarded(ctx context.Context, probe Probe) (note Note, err error) {
 // finish takes the result of an attempt and says when the next one is.
 func (r *runner) finish(res result) {
 	r.flying--
-	e, spec := res.e, res.e.check.Spec()
-	e.cancel = nil
+	e, spec := res.e, res.e.check().Spec()
+	if e.prober != nil {
+		e.prober.cancel = nil
+	}
 	if e.removed || r.ctx.Err() != nil {
 		return
 	}
@@ -268,7 +275,7 @@ func (r *runner) finish(res result) {
 			e.due = end + spec.RetryDelay
 		case !e.paced:
 			e.paced = true
-			e.due = start + r.spread(e.check)
+			e.due = start + r.spread(e.check())
 			if e.due < end { // else all that do not answer would go on in step
 				e.due += spec.Interval
 			}
@@ -304,12 +311,12 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 	if health == discovery.Pending {
 		return
 	}
-	was := e.said()
+	was := e.said.Verdict()
 	v := was
 	v.Took, v.Blocked = res.took, ""
 	switch {
 	case health != v.Health:
-		v.Health, v.Since = health, res.start.Add(res.took)
+		v.Health = health
 		v.Reason = "ok"
 		if res.err != nil {
 			v.Reason = reason(res.err, spec.Timeout)
@@ -324,35 +331,27 @@ func (r *runner) judge(e *entry, spec discovery.CheckSpec, res result) {
 		v.Warning, v.Weight = res.note.Warning, res.note.Weight
 	}
 	was.Took = v.Took
-	if e.verdict == nil || v != was {
+	if v != was {
 		r.say(e, v)
 	}
 }
 
 // blocked says why an attempt could not be made. The verdict stands.
 func (r *runner) blocked(e *entry, res result) {
-	v := e.said()
+	v := e.said.Verdict()
 	why := reason(res.err, 0)
 	if v.Blocked == why {
 		return
 	}
 	v.Blocked = why
-	r.cfg.Log.Warn("check cannot be made", "target", e.check.Target, "type", e.check.Spec().Type, "error", res.err)
+	r.cfg.Log.Warn("check cannot be made", "target", e.check().Target, "type", e.check().Spec().Type, "error", res.err)
 	r.say(e, v)
-}
-
-// said gives the last verdict, or a pending one.
-func (e *entry) said() discovery.Verdict {
-	if e.verdict == nil {
-		return discovery.Verdict{}
-	}
-	return *e.verdict
 }
 
 // say emits a verdict.
 func (r *runner) say(e *entry, v discovery.Verdict) {
-	e.verdict = &v
-	r.emit(e.check, &v)
+	e.said = discovery.Say(e.check(), v)
+	r.emit(e.said)
 }
 
 // jitter gives a time from 0 to most.

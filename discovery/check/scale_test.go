@@ -63,7 +63,7 @@ func TestTwentyThousand(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := s.Run(ctx, func(discovery.Check, *discovery.Verdict) {}); err != nil {
+			if err := s.Run(ctx, func(*discovery.Said) {}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -163,7 +163,7 @@ func BenchmarkPacedTCPChecks(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				if err := s.Run(ctx, func(discovery.Check, *discovery.Verdict) {}); err != nil {
+				if err := s.Run(ctx, func(*discovery.Said) {}); err != nil {
 					b.Error(err)
 				}
 			})
@@ -199,7 +199,7 @@ func BenchmarkTCPChecks(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			s := NewScheduler(Config{MaxInFlight: 64})
-			r, err := s.newRunner(b.Context(), func(discovery.Check, *discovery.Verdict) {})
+			r, err := s.newRunner(b.Context(), func(*discovery.Said) {})
 			if err != nil {
 				b.Fatal(err)
 			}

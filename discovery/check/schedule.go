@@ -109,9 +109,8 @@ func (s *Scheduler) Stats() Stats {
 
 // Run checks until ctx ends and then returns nil, after every attempt has
 // ended. emit is called by one goroutine and must not block for long: nothing
-// is started meanwhile. Verdicts are not written to after that, and must not be by
-// whoever takes them. It fails when it cannot begin.
-func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, *discovery.Verdict)) error {
+// is started meanwhile. It fails when it cannot begin.
+func (s *Scheduler) Run(ctx context.Context, emit func(*discovery.Said)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r, err := s.newRunner(ctx, emit)
 	if err != nil {
@@ -133,7 +132,7 @@ func (s *Scheduler) Run(ctx context.Context, emit func(discovery.Check, *discove
 }
 
 // newRunner makes the state of one Run.
-func (s *Scheduler) newRunner(ctx context.Context, emit func(discovery.Check, *discovery.Verdict)) (*runner, error) {
+func (s *Scheduler) newRunner(ctx context.Context, emit func(*discovery.Said)) (*runner, error) {
 	r := &runner{
 		Scheduler: s,
 		ctx:       ctx,

@@ -40,7 +40,7 @@ func TestVerdicts(t *testing.T) {
 		if len(said) != 1 || times[3]-times[0] != 3*time.Second {
 			t.Fatalf("emitted %q, attempts at %v", said, times)
 		}
-		if v, _ := w.verdict(1); v.Health != discovery.Down || v.Reason != "connection refused" || v.Since.Sub(w.began) != times[3] {
+		if v, _ := w.verdict(1); v.Health != discovery.Down || v.Reason != "connection refused" || v.at != times[3] {
 			t.Errorf("verdict %+v", v)
 		}
 		// While it is down, attempts go on at the interval, and another reason
@@ -60,7 +60,7 @@ func TestVerdicts(t *testing.T) {
 		if said := w.after(18 * time.Second); len(said) != 1 {
 			t.Fatalf("emitted %q", said)
 		}
-		if v, _ := w.verdict(1); v.Health != discovery.Up || v.Since.Sub(w.began) != w.attempts(1)[n+1] {
+		if v, _ := w.verdict(1); v.Health != discovery.Up || v.at != w.attempts(1)[n+1] {
 			t.Errorf("verdict %+v, attempts %v", v, w.attempts(1)[n:])
 		}
 	})
@@ -125,7 +125,7 @@ func TestSetKeepsWhatStays(t *testing.T) {
 		w.Set(map[discovery.Check]Seed{target(2): discovery.Up, target(3): discovery.Pending})
 		expect(t, w.after(0), "1m0s 10.0.0.3 up: ok") // the new one only
 		w.after(time.Minute)
-		if v, _ := w.verdict(2); v.Since != before.Since || v.Health != discovery.Down {
+		if v, _ := w.verdict(2); v.at != before.at || v.Health != discovery.Down {
 			t.Errorf("verdict %+v, before %+v", v, before)
 		}
 		if more := len(w.attempts(2)) - n; more != 10 {
@@ -232,7 +232,7 @@ func TestWhatIsNotTheTargetsFault(t *testing.T) {
 func TestPauseIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 600
-		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]discovery.Verdict), began: time.Now()}
+		w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]stated), began: time.Now()}
 		r := &runner{Scheduler: NewScheduler(Config{New: w.probe}), ctx: t.Context(), emit: w.emit, began: w.began, results: make(chan result, n)}
 		r.want = pendings(n)
 		r.apply()

@@ -33,13 +33,19 @@ type world struct {
 	flying  int
 	most    int
 	said    []string
-	last    map[discovery.Check]discovery.Verdict // that was emitted
+	last    map[discovery.Check]stated // that was emitted
 	began   time.Time
 	stopped func()
 }
 
+// stated is a verdict, and when it was emitted, since the world began.
+type stated struct {
+	discovery.Verdict
+	at time.Duration
+}
+
 func newWorld(t *testing.T, most int) *world {
-	w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]discovery.Verdict), began: time.Now()}
+	w := &world{do: make(map[discovery.Check]Probe), starts: make(map[discovery.Check][]time.Duration), last: make(map[discovery.Check]stated), began: time.Now()}
 	w.Scheduler = NewScheduler(Config{MaxInFlight: most, New: w.probe})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -82,7 +88,8 @@ func (w *world) probe(c discovery.Check) (Probe, error) {
 	}, nil
 }
 
-func (w *world) emit(c discovery.Check, v *discovery.Verdict) {
+func (w *world) emit(s *discovery.Said) {
+	c, v := s.Check(), s.Verdict()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	text := fmt.Sprintf("%v %v %s: %s", time.Since(w.began).Round(10*time.Millisecond), c.Target.Addr(), v.Health, v.Reason)
@@ -96,11 +103,11 @@ func (w *world) emit(c discovery.Check, v *discovery.Verdict) {
 		text += fmt.Sprintf("; weight %+v", v.Weight)
 	}
 	w.said = append(w.said, text)
-	w.last[c] = *v
+	w.last[c] = stated{v, time.Since(w.began)}
 }
 
 // verdict gives the last verdict on a target, and whether there is one.
-func (w *world) verdict(i int) (discovery.Verdict, bool) {
+func (w *world) verdict(i int) (stated, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v, ok := w.last[target(i)]

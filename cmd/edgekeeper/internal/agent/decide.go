@@ -50,7 +50,7 @@ func (a *agent) merge() (out []made) {
 	if a.due.all {
 		a.arrange()
 	}
-	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
+	view := discovery.View{Answers: a.known, Verdicts: &a.verdicts, Overrides: a.overrides, Now: time.Now()}
 	for _, i := range a.due.take(a.decisions, view.Now) {
 		spec, d := &a.cfg.VirtualServers[i], &a.decisions[i]
 		out = append(out, made{i, *d})
@@ -96,16 +96,16 @@ func (a *agent) setChecks(made []made) {
 	if !others {
 		return
 	}
-	checks := make(map[discovery.Check]check.Seed, len(a.verdicts))
+	checks := make(map[discovery.Check]check.Seed)
 	for i := range a.decisions {
 		for c, seed := range a.decisions[i].Checks() {
 			checks[c] = max(checks[c], seed) // Up, when one pool knows it to serve
 		}
 	}
 	a.checks.Set(checks)
-	maps.DeleteFunc(a.verdicts, func(c discovery.Check, _ *discovery.Verdict) bool {
+	a.verdicts.Keep(func(c discovery.Check) bool {
 		_, wanted := checks[c]
-		return !wanted
+		return wanted
 	})
 }
 

@@ -22,7 +22,7 @@ var testCheck = discovery.CheckSpec{Type: discovery.TCP, Interval: time.Second, 
 func decider(pools int, queries []discovery.Query) *agent {
 	a := &agent{
 		cfg: &config.Config{}, stepped: time.NewTimer(time.Hour), saving: time.NewTimer(time.Hour),
-		known: map[discovery.Query]discovery.Known{}, verdicts: map[discovery.Check]*discovery.Verdict{}, memory: map[string]discovery.Memory{},
+		known: map[discovery.Query]discovery.Known{}, memory: map[string]discovery.Memory{},
 		due: due{all: true},
 	}
 	for i := range pools {
@@ -87,7 +87,7 @@ func TestOnlyWhatIsDue(t *testing.T) {
 	set(discovery.Overrides{NodeDrains: map[string]discovery.Setting[string]{"node-0": {}}})
 	want("a node's drain", "vs-0", "vs-1", "vs-2", "vs-3", "vs-4", "vs-5")
 	check := testCheck.For(serverAddr(1))
-	a.verdicts[check] = &discovery.Verdict{Health: discovery.Down}
+	a.verdicts.Put(discovery.Say(check, discovery.Verdict{Health: discovery.Down}))
 	a.due.checked(check)
 	want("a verdict", "vs-0", "vs-1", "vs-2", "vs-3", "vs-4", "vs-5")
 	a.due.checked(testCheck.For(serverAddr(99)))
@@ -134,9 +134,9 @@ func TestDueOrAll(t *testing.T) {
 				a.due.answered(a.cfg.VirtualServers, q)
 			}
 		case 2:
-			c, v := testCheck.For(serverAddr(rng.IntN(12))), &discovery.Verdict{Health: discovery.Health(1 + rng.IntN(2)), Reason: "r"}
+			c, v := testCheck.For(serverAddr(rng.IntN(12))), discovery.Verdict{Health: discovery.Health(1 + rng.IntN(2)), Reason: "r"}
 			for _, a := range both {
-				a.verdicts[c] = v
+				a.verdicts.Put(discovery.Say(c, v))
 				a.due.checked(c)
 			}
 		case 3:

@@ -68,7 +68,7 @@ type agent struct {
 	overrides   discovery.Overrides
 	rejected    []discovery.Rejected
 	peers       map[string]*peerMemory // by VRRP instance
-	verdicts    map[discovery.Check]*discovery.Verdict
+	verdicts    discovery.Verdicts
 	memory      map[string]discovery.Memory // by virtual server
 	decisions   []discovery.Decision
 	due         due
@@ -96,7 +96,6 @@ func newAgent(opts Options, st *store) *agent {
 		spoken:     map[string]bool{},
 		firstError: map[discovery.Query]string{},
 		peers:      map[string]*peerMemory{},
-		verdicts:   map[discovery.Check]*discovery.Verdict{},
 		memory:     map[string]discovery.Memory{},
 		settled:    time.NewTimer(time.Hour),
 		stepped:    time.NewTimer(time.Hour),
@@ -243,14 +242,10 @@ func orElse(s, other string) string {
 }
 
 // verdict takes what a native check says.
-func (a *agent) verdict(c discovery.Check, v *discovery.Verdict) {
+func (a *agent) verdict(said *discovery.Said) {
 	a.post(a.work, func() {
-		var was discovery.Verdict
-		if before := a.verdicts[c]; before != nil {
-			was = *before
-		}
-		a.verdicts[c] = v
-		for _, news := range checkNews(was, *v) {
+		c, was := said.Check(), a.verdicts.Put(said).Verdict()
+		for _, news := range checkNews(was, said.Verdict()) {
 			a.event("check", c.Target.String(), fmt.Sprintf("%s check %s", c.Spec().Type, news))
 		}
 		a.due.checked(c)

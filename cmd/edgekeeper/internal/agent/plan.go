@@ -40,7 +40,7 @@ func (a *agent) planned(path string, cfg *config.Config) control.Plan {
 	}
 	out.Changes = append(out.Changes, plan.Configs(a.cfg, cfg, masters)...)
 	have := a.kernel.status().Observed.Table
-	view := discovery.View{Answers: a.known, Verdicts: a.verdicts, Overrides: a.overrides, Now: time.Now()}
+	view := discovery.View{Answers: a.known, Verdicts: &a.verdicts, Overrides: a.overrides, Now: time.Now()}
 	ops, notes := plan.Pools(cfg.VirtualServers, view, a.memory, have, a.store.owned)
 	out.Changes, out.Notes = append(out.Changes, ops...), notes
 	return out

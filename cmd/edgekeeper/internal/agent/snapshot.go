@@ -94,7 +94,7 @@ func (a *agent) pool(d discovery.Decision, have lvs.Observed) control.Pool {
 		}
 	}
 	p.Kernel = kernelService(service.Key, have)
-	servers, fallback, last := d.Status(discovery.View{Verdicts: a.verdicts})
+	servers, fallback, last := d.Status(discovery.View{Verdicts: &a.verdicts})
 	for _, srv := range servers {
 		p.Servers = append(p.Servers, poolServer(srv, service.Key, have))
 	}
