@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +13,7 @@ const maxEvents = 2000
 // history is a bounded list of events. It may be used by many goroutines.
 type history struct {
 	mu     sync.Mutex
-	events []control.Event
+	events []control.Event // the one numbered n is at (n-1)%maxEvents
 	seq    uint64
 }
 
@@ -23,20 +22,22 @@ func (h *history) add(kind, object, text string) control.Event {
 	defer h.mu.Unlock()
 	h.seq++
 	e := control.Event{Seq: h.seq, At: time.Now(), Kind: kind, Object: object, Text: text}
-	if len(h.events) >= 2*maxEvents { // seldom, so that an event costs no move of all
-		h.events = slices.Delete(h.events, 0, len(h.events)-maxEvents+1)
+	if len(h.events) < maxEvents {
+		h.events = append(h.events, e)
+	} else {
+		h.events[(e.Seq-1)%maxEvents] = e
 	}
-	h.events = append(h.events, e)
 	return e
 }
 
 // since lists the events after the one numbered seq.
-func (h *history) since(seq uint64) []control.Event {
+func (h *history) since(seq uint64) (out []control.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	kept := h.events[max(0, len(h.events)-maxEvents):]
-	i, _ := slices.BinarySearchFunc(kept, seq+1, func(e control.Event, seq uint64) int { return int(e.Seq) - int(seq) })
-	return slices.Clone(kept[i:])
+	for seq = max(seq, h.seq-uint64(len(h.events))); seq < h.seq; seq++ {
+		out = append(out, h.events[seq%maxEvents])
+	}
+	return out
 }
 
 // event records that something changed, and why, and logs it.
