@@ -133,7 +133,8 @@ func (d *Driver) Version() (version string, buckets uint32, err error) {
 // Table reads the whole table: one dump of the virtual servers, then one of the
 // real servers of each. It is not a snapshot; what somebody changes in between
 // may or may not be in it. What is as it was at the last reading is the same memory,
-// so nobody may write to it.
+// so nobody may write to its lists. Who puts another list of the same content into
+// the maps, before the next reading, gets that one from then on.
 func (d *Driver) Table(ctx context.Context) (lvs.Observed, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -177,6 +177,15 @@ func TestTable(t *testing.T) {
 		if was, is := first.Table[other].Dests[0].Weight, second.Table[other].Dests[0].Weight; was != 1 || is != 7 {
 			t.Errorf("weight %d in the first reading, %d in the second; want 1 and 7", was, is)
 		}
+		instead := second.Table[web].Clone()
+		second.Table[web] = instead
+		third, err := d.Table(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if &third.Table[web].Dests[0] != &instead.Dests[0] {
+			t.Error("the list that was put in its place is not used")
+		}
 	})
 	t.Run("interrupted for ever", func(t *testing.T) {
 		c := &client{}

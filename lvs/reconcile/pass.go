@@ -194,7 +194,22 @@ func (r *Reconciler) readTable(ctx context.Context) bool {
 	}
 	l.pace = min(l.took, took)
 	l.have, l.read, l.err, l.fails, l.took = have, true, nil, 0, took
+	l.share()
 	return true
+}
+
+// share lets the reading have the real servers of those virtual servers that are as
+// wanted where those wanted are: most of a table, and else there twice for as long
+// as it stands still.
+func (l *loop) share() {
+	for k, w := range l.desired.Pools {
+		p, want := l.have.Table[k], w.Pool.Dests
+		if len(want) == 0 || len(p.Dests) != len(want) || &p.Dests[0] == &want[0] || !slices.Equal(p.Dests, want) {
+			continue
+		}
+		p.Dests = want
+		l.have.Table[k] = p
+	}
 }
 
 // adopt notes what the first pass finds.

@@ -12,6 +12,7 @@ import (
 	"github.com/edgekeeper/edgekeeper/lvs/lvstest"
 	"github.com/edgekeeper/edgekeeper/lvs/reconcile"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestUnreadableTable(t *testing.T) {
@@ -134,6 +135,41 @@ func TestReadingsAreNotWrittenTo(t *testing.T) {
 			if d := cmp.Diff(k.was[i], lvstest.Dump(o.Table)+fmt.Sprint(o.Dests)); d != "" {
 				t.Errorf("reading %d of %d was written to: %s", i, len(k.shown), d)
 			}
+		}
+	})
+}
+
+// What is as wanted is in memory once, as it was wanted, until it changes; and what
+// is wanted is not written to.
+func TestReadingSharesWhatIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, reconcile.Config{}, nil)
+		want, other := pool(web, dest(4, 1), dest(5, 1)), pool(dns, dest(4, 1))
+		was := want.Clone()
+		b.reach(b.Set(desired(want, other)))
+		shared := func(p lvs.Pool) bool {
+			have := b.Status().Observed.Table[p.Service.Key].Dests
+			return len(have) == len(p.Dests) && &have[0] == &p.Dests[0]
+		}
+		time.Sleep(5 * time.Second)
+		if !shared(want) || !shared(other) {
+			t.Error("a table that is as wanted is there twice")
+		}
+		if err := b.kernel.Do(lvs.Op{Verb: lvs.SetDest, Service: want.Service, Dest: dest(4, 9)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second) // repaired, and read again
+		next := pool(dns, dest(4, 2))
+		b.reach(b.Change(map[lvs.Key]lvs.Want{dns: {Pool: next}}))
+		time.Sleep(5 * time.Second)
+		if !shared(want) || !shared(next) {
+			t.Error("a table that is as wanted again is there twice")
+		}
+		if d := cmp.Diff(was, want, cmpopts.EquateComparable(lvs.Service{}, lvs.Dest{})); d != "" {
+			t.Errorf("what is wanted has changed: %s", d)
+		}
+		if d := cmp.Diff(dest(4, 1), other.Dests[0], cmpopts.EquateComparable(lvs.Dest{})); d != "" {
+			t.Errorf("what was wanted has changed: %s", d)
 		}
 	})
 }

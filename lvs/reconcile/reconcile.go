@@ -38,8 +38,10 @@ import (
 
 // Driver is the kernel. lvs/kernel has the real one, lvs/lvstest a strict fake.
 type Driver interface {
-	// Table reads the whole table. An error is never an empty table. Parts of it may
-	// be those of an earlier reading: nobody writes to it.
+	// Table reads the whole table. An error is never an empty table. The lists in it
+	// may be those of an earlier reading, and nobody writes to them. The maps are the
+	// caller's until the next reading: it may put other lists of the same content there,
+	// and a driver that keeps the reading keeps those.
 	Table(ctx context.Context) (lvs.Observed, error)
 	// Apply does the ops in order and returns their errors in the same places;
 	// nil is done. One failure must not stop the ops behind it. A driver may
