@@ -43,6 +43,7 @@ func Settled() {
 	debug.FreeOSMemory()
 	leaveProgram()
 	kept.Store(heap())
+	leaveAfterCollections()
 }
 
 func setPercent(n int) {
