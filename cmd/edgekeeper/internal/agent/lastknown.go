@@ -178,7 +178,8 @@ func (a *agent) remember() {
 			}
 		}
 	}
-	if good.says(a.store.saved) && now.Sub(a.store.savedAt) < confirmEvery {
+	confirms := len(good.Answers) > 0 || good.KV != nil
+	if good.says(a.store.saved) && (!confirms || now.Sub(a.store.savedAt) < confirmEvery) {
 		return
 	}
 	if err := statedir.Write(a.store.folder, lastKnownGoodFile, good); err != nil {

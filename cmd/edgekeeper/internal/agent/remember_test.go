@@ -52,3 +52,30 @@ func TestWhatTakesLongIsWrittenLater(t *testing.T) {
 		t.Errorf("%d instances written after the pause, want 3", n)
 	}
 }
+
+// TestWhatIsKnownIsConfirmed: that it is still so is written, but nothing is where
+// nothing is known.
+func TestWhatIsKnownIsConfirmed(t *testing.T) {
+	q := discovery.Query{Service: "web"}
+	for what, known := range map[string]bool{"an answer": true, "nothing": false} {
+		a := decider(1, []discovery.Query{q})
+		a.store = &store{folder: t.TempDir(), recall: &lastKnownGood{}}
+		if known {
+			a.source.queries = []discovery.Query{q}
+			a.known[q] = discovery.Known{Instances: instances(1, func(int) discovery.State { return discovery.Passing })}
+		}
+		a.learned = true
+		a.remember()
+		if a.store.savedAt.IsZero() {
+			t.Fatalf("%s: not written", what)
+		}
+		for _, age := range []time.Duration{confirmEvery / 2, 2 * confirmEvery} {
+			before := time.Now().Add(-age)
+			a.store.savedAt = before
+			a.remember()
+			if got, want := a.store.savedAt != before, known && age > confirmEvery; got != want {
+				t.Errorf("%s: written again after %s: %t, want %t", what, age, got, want)
+			}
+		}
+	}
+}
