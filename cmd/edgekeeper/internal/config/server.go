@@ -23,7 +23,25 @@ func (c *checker) virtualServers(have sources) []discovery.Spec {
 		}
 		out = append(out, s)
 	}
+	detach(out)
 	return out
+}
+
+// detach gives virtual servers words of their own. As they were read, each lies
+// amid what else the reading made, and a few bytes keep a page of that from being
+// given back for as long as the director runs.
+func detach(specs []discovery.Spec) {
+	known := map[string]string{}
+	for _, name := range lvs.Schedulers() {
+		known[name] = name
+	}
+	for i := range specs {
+		s := &specs[i]
+		s.Name = strings.Clone(s.Name)
+		if name, ok := known[s.Service.Scheduler]; ok {
+			s.Service.Scheduler = name
+		}
+	}
 }
 
 func (c *checker) virtualServer(b *block, have sources) discovery.Spec {
