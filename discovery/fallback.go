@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -139,7 +138,9 @@ func (d *Decision) takeFallback(f *Decision, lost string) {
 		}
 	}
 	if used {
-		maps.Copy(d.Want.AtOnce, f.Want.AtOnce)
+		for addr := range f.Want.AtOnce {
+			d.goesAtOnce(addr)
+		}
 	}
 	d.Fallback, d.alsoChecks = f.Servers, f.checks
 	d.Waiting = append(d.Waiting, f.Waiting...)

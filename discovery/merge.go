@@ -273,7 +273,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 	if o, ok := view.Overrides.Schedulers[spec.Name]; ok {
 		service.Scheduler = o.Value
 	}
-	d.Want = lvs.Want{Drain: spec.Drain, AtOnce: map[netip.AddrPort]bool{}}
+	d.Want = lvs.Want{Drain: spec.Drain}
 	if spec.Protocol == lvs.UDP {
 		d.Want.Drain = 0 // as lvs.Drain has it; of a firewall mark it does not know the protocol
 	}
@@ -292,7 +292,7 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 		last = s.reason
 		d.Servers = append(d.Servers, s.judged())
 		if s.atOnce {
-			d.Want.AtOnce[s.addr] = true
+			d.goesAtOnce(s.addr)
 		}
 		if !s.in {
 			continue
@@ -311,6 +311,15 @@ func (d *Decision) assemble(spec Spec, view View, before Memory, servers []*serv
 	dests = d.substitute(spec, view, fallback, live, dests)
 	d.Want.Pool = lvs.PoolOf(service, dests)
 	d.Want.Reasons = reasons{d.Servers, d.Fallback, d.exceptions}
+}
+
+// goesAtOnce has a real server removed without draining. Few are, so most decisions
+// have no map for them.
+func (d *Decision) goesAtOnce(addr netip.AddrPort) {
+	if d.Want.AtOnce == nil {
+		d.Want.AtOnce = map[netip.AddrPort]bool{}
+	}
+	d.Want.AtOnce[addr] = true
 }
 
 // judged is what there is to keep of the server.

@@ -59,3 +59,14 @@ func TestSaidIsSmall(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// TestSays: the sentence is the same, whether it is there already or made.
+func TestSays(t *testing.T) {
+	for kind := range CheckType(len(checkTypeNames)) {
+		for _, reason := range []string{"ok", "timeout after 3s", ""} {
+			if got, want := says(kind, reason), kind.String()+" check: "+reason; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+}
