@@ -109,11 +109,13 @@ func (r *reader) current() *file {
 // around it; empty lines too.
 func (r *reader) raw() (line, bool) {
 	for len(r.stack) > 0 {
-		top := r.stack[len(r.stack)-1]
+		at := len(r.stack) - 1
+		top := r.stack[at]
 		l, ok := top.next(r)
 		if !ok {
-			// What it gave last may have put others on top of it.
-			r.stack = slices.DeleteFunc(r.stack, func(s source) bool { return s == top })
+			if at < len(r.stack) && r.stack[at] == top { // unless it stopped the reader
+				r.stack = slices.Delete(r.stack, at, at+1) // it may have put others on top of it
+			}
 			continue
 		}
 		if r.count++; r.count > maxLines {
