@@ -34,12 +34,14 @@ import "slices"
 // were created with).
 func Diff(have Table, want Desired) []Op {
 	// An op is large, and a table may need ten thousand: they are counted first,
-	// so that each is written once, in its place.
+	// so that each is written once, in its place. Mostly few virtual servers differ,
+	// and only they need an order.
 	var ph phases
 	differ := ph.walk(want.scope(), have, want)
 	if ph.place() == 0 {
 		return nil
 	}
+	slices.SortFunc(differ, Key.Compare)
 	ph.walk(differ, have, want)
 	return ph.ops
 }
@@ -65,7 +67,7 @@ func (ph *phases) walk(keys []Key, have Table, want Desired) (differ []Key) {
 	return differ
 }
 
-// scope lists the keys that Diff may touch, in order.
+// scope lists the keys that Diff may touch.
 func (d Desired) scope() []Key {
 	keys := make([]Key, 0, len(d.Pools)+len(d.Owned))
 	for k := range d.Pools {
@@ -76,7 +78,6 @@ func (d Desired) scope() []Key {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, Key.Compare)
 	return keys
 }
 

@@ -23,10 +23,17 @@ type kernelRecord struct {
 	Marks    bool          `json:"fwmarks,omitempty"`     // rules that set firewall marks may be there
 }
 
+// equal reports whether the file would be the same.
+func (r *kernelRecord) equal(o *kernelRecord) bool {
+	return r.Keep == o.Keep && r.Sync == o.Sync && r.Marks == o.Marks && r.Timeouts == o.Timeouts &&
+		slices.Equal(r.Services, o.Services) && slices.Equal(r.Master, o.Master)
+}
+
 // store is the state folder of a running director.
 type store struct {
 	folder   string
 	record   kernelRecord
+	written  *kernelRecord    // as it is on disk; nil before the first time
 	owned    map[lvs.Key]bool // record.Services
 	recall   *lastKnownGood   // what an earlier run knew
 	saved    lastKnownGood    // as written
@@ -76,4 +83,16 @@ func (s *store) ownMarks() error {
 	return s.writeRecord()
 }
 
-func (s *store) writeRecord() error { return statedir.Write(s.folder, kernelFile, s.record) }
+// writeRecord writes the record unless it is on disk as it is: a reload without a
+// change waits for no disk.
+func (s *store) writeRecord() error {
+	if s.written != nil && s.written.equal(&s.record) {
+		return nil
+	}
+	now := s.record // its lists and Timeouts are replaced, never written to
+	if err := statedir.Write(s.folder, kernelFile, now); err != nil {
+		return err
+	}
+	s.written = &now
+	return nil
+}
