@@ -127,7 +127,7 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start QEMU: %w", err)
 	}
-	runErr := cmd.Wait()
+	_ = cmd.Wait() // what counts is the exit status that the guest leaves
 	code, err := os.ReadFile(filepath.Join(spec.Out, codeFile))
 	if err == nil {
 		return strconv.Atoi(strings.TrimSpace(string(code)))
@@ -142,7 +142,7 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 		return 0, fmt.Errorf("%w: not a sign of life for %s (%s says where its processors stand); its console ends:\n%s",
 			ErrFrozen, frozenAfter, filepath.Join(spec.Out, frozenFile), console)
 	}
-	return 0, fmt.Errorf("guest ended with no exit status (qemu: %v); its console ends:\n%s", runErr, console)
+	return 0, fmt.Errorf("guest ended with no exit status (QEMU: %s); its console ends:\n%s", cmd.ProcessState, console)
 }
 
 func writePlan(spec Spec, began time.Time) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,12 +28,14 @@ func TestPulse(t *testing.T) {
 				var said bytes.Buffer
 				p := newPulse(&said)
 				guest, port := io.Pipe()
-				defer guest.Close() // ends both copies
+				var wg sync.WaitGroup
+				defer wg.Wait()
+				defer guest.Close() // ends both
 				time.AfterFunc(c.alive, func() { guest.Close() })
 				if c.alive > 0 {
-					go sendPulse(port)
+					wg.Go(func() { sendPulse(port) })
 				}
-				go func() { _, _ = io.Copy(p, guest) }()
+				wg.Go(func() { _, _ = io.Copy(p, guest) })
 				began, frozen := time.Now(), time.Duration(0)
 				p.watch(ctx, frozenAfter, func() { frozen = time.Since(began) })
 				if (frozen != 0) != c.frozen {
