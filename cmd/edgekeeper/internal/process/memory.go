@@ -12,7 +12,7 @@ import (
 // much that nobody needs a moment later, such as the text of a large
 // configuration, and is to be short; what runs for months is to be small.
 const (
-	startPercent = 200
+	startPercent = 400
 	runPercent   = 25
 )
 
