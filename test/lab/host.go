@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"debug/elf"
 	"encoding/json"
@@ -11,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -319,9 +319,12 @@ func (j *job) noteFrozen() error {
 	if err != nil {
 		return err
 	}
-	what := r.next(j.list)
+	what := strings.Join(j.args, " ")
+	if i := slices.IndexFunc(j.list, func(s scenario.Scenario) bool { return !scenario.Ran(r.Scenarios, s) }); i >= 0 {
+		what = j.list[i].Name
+	}
 	r.Frozen = append(r.Frozen, what)
-	say("it froze during %s; another guest goes on with it", cmp.Or(what, strings.Join(j.args, " ")))
+	say("it froze during %s; another guest goes on with it", what)
 	return r.save(j.out)
 }
 

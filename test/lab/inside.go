@@ -49,12 +49,8 @@ func runScenarios(ctx context.Context, names []string, boot string, o scenario.O
 		return 2, err
 	}
 	began := time.Now()
-	r, err := loadResults(o.Out) // a guest that froze has left some
+	r, err := runAll(ctx, list, boot, o)
 	if err != nil {
-		return 1, err
-	}
-	r.Boot = boot
-	if err := r.run(ctx, list, o); err != nil {
 		return 1, err
 	}
 	for _, s := range r.Scenarios {

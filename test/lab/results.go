@@ -26,10 +26,14 @@ type results struct {
 	Scenarios []scenario.Result `json:"scenarios"`
 }
 
-// run runs what has no result yet, and keeps the results in o.Out.
-func (r *results) run(ctx context.Context, list []scenario.Scenario, o scenario.Options) error {
-	var err error
-	o.Earlier = r.Scenarios
+// runAll runs what has no result yet in the results folder, and keeps the results
+// there.
+func runAll(ctx context.Context, list []scenario.Scenario, boot string, o scenario.Options) (*results, error) {
+	r, err := loadResults(o.Out) // a guest that froze has left some
+	if err != nil {
+		return nil, err
+	}
+	r.Boot, o.Earlier = boot, r.Scenarios
 	o.Keep = func(done []scenario.Result) {
 		r.Scenarios, r.Passed = done, 0
 		for _, s := range done {
@@ -41,21 +45,7 @@ func (r *results) run(ctx context.Context, list []scenario.Scenario, o scenario.
 		err = r.save(o.Out)
 	}
 	o.Keep(scenario.Run(ctx, list, o))
-	return err
-}
-
-// next returns the name of the scenario that has no result yet; "" when all have one.
-func (r *results) next(list []scenario.Scenario) string {
-	done := make(map[string]bool)
-	for _, s := range r.Scenarios {
-		done[s.Name] = true
-	}
-	for _, s := range list {
-		if !done[s.Name] {
-			return s.Name
-		}
-	}
-	return ""
+	return r, err
 }
 
 // loadResults reads what is in the results folder, if anything.

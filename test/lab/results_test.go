@@ -20,24 +20,15 @@ func TestGoOnAfterFreeze(t *testing.T) {
 		}}
 	}
 	out := t.TempDir()
-	first, err := loadResults(out)
-	if err != nil {
-		t.Fatalf("no results yet: %v", err)
-	}
 	o := scenario.Options{Out: out, Print: func(line string) { t.Log(line) }}
-	if err := first.run(t.Context(), list[:2], o); err != nil {
+	if _, err := runAll(t.Context(), list[:2], "", o); err != nil {
 		t.Fatal(err)
 	}
-
 	j := job{out: out, list: list}
 	if err := j.noteFrozen(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := loadResults(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := second.run(t.Context(), list, o); err != nil {
+	if _, err := runAll(t.Context(), list, "", o); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"a", "b", "c", "d"}; !slices.Equal(ran, want) {

@@ -31,7 +31,7 @@ func Run(ctx context.Context, list []Scenario, o Options) []Result {
 		if ctx.Err() != nil {
 			break
 		}
-		if slices.ContainsFunc(o.Earlier, func(r Result) bool { return r.Name == s.Name }) {
+		if Ran(o.Earlier, s) {
 			continue
 		}
 		o.Print(fmt.Sprintf("=== %d/%d %s: %s", i+1, len(list), s.Name, s.Doc))
@@ -47,6 +47,11 @@ func Run(ctx context.Context, list []Scenario, o Options) []Result {
 		}
 	}
 	return results
+}
+
+// Ran reports whether a scenario has a result.
+func Ran(results []Result, s Scenario) bool {
+	return slices.ContainsFunc(results, func(r Result) bool { return r.Name == s.Name })
 }
 
 func runOne(ctx context.Context, s Scenario, o Options) Result {
