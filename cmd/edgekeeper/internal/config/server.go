@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -31,16 +32,10 @@ func (c *checker) virtualServers(have sources) []discovery.Spec {
 // amid what else the reading made, and a few bytes keep a page of that from being
 // given back for as long as the director runs.
 func detach(specs []discovery.Spec) {
-	known := map[string]string{}
-	for _, name := range lvs.Schedulers() {
-		known[name] = name
-	}
 	for i := range specs {
 		s := &specs[i]
 		s.Name = strings.Clone(s.Name)
-		if name, ok := known[s.Service.Scheduler]; ok {
-			s.Service.Scheduler = name
-		}
+		s.Service.Scheduler = unique.Make(s.Service.Scheduler).Value()
 	}
 }
 
