@@ -27,14 +27,19 @@ import (
 // is merged over the part of its configuration that is about Consul.
 func agent(t *testing.T, consul map[string]any) *api.Config {
 	t.Helper()
-	withConsul := map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false}
-	maps.Copy(withConsul, consul)
-	cfg := start(t, "lvs1", map[string]any{
-		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
-		"consul": withConsul,
-	})
+	cfg := start(t, "lvs1", server(consul))
 	ready(t, cfg, 1)
 	return cfg
+}
+
+// server configures the only server of a region; consul is as in agent.
+func server(consul map[string]any) map[string]any {
+	withConsul := map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false}
+	maps.Copy(withConsul, consul)
+	return map[string]any{
+		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
+		"consul": withConsul,
+	}
 }
 
 // start runs a Nomad client, and whatever conf adds, until the test ends.

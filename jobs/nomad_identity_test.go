@@ -15,11 +15,9 @@ import (
 // TestNomadIdentity: with nomad_identity the director's configuration names a file
 // with a token of Nomad's, and a policy for the job lets it ask what Nomad stops.
 func TestNomadIdentity(t *testing.T) {
-	cfg := start(t, "lvs1", map[string]any{
-		"server": map[string]any{"enabled": true, "bootstrap_expect": 1, "raft_multiplier": 1},
-		"consul": map[string]any{"auto_advertise": false, "server_auto_join": false, "client_auto_join": false},
-		"acl":    map[string]any{"enabled": true},
-	})
+	conf := server(nil)
+	conf["acl"] = map[string]any{"enabled": true}
+	cfg := start(t, "lvs1", conf)
 	cfg.SecretID = bootstrap(t, cfg)
 	ready(t, cfg, 1)
 
