@@ -12,7 +12,7 @@ import "slices"
 //  1. AddService
 //  2. SetService: scheduler, flags and persistence change in place
 //  3. AddDest
-//  4. SetService to wrr or mh of a virtual server to which 2,048 real servers or
+//  4. SetService to wrr or mh of a virtual server to which 512 real servers or
 //     more were just added. With those two the kernel's time for each addition
 //     grows with the number of real servers, so a new one is set to wlc before
 //  5. SetDest, unless the weight becomes smaller: forwarding method, tunnel,

@@ -12,7 +12,7 @@ import (
 // A virtual server gets many real servers under a scheduler that does not look at
 // all of them for each.
 func TestDiffFills(t *testing.T) {
-	const many = 2048
+	const many = 512
 	with := func(scheduler string, from, to int) lvs.Pool {
 		svc := service(web)
 		svc.Scheduler = scheduler

@@ -22,7 +22,7 @@ func KnownScheduler(name string) bool { return slices.Contains(schedulers, name)
 // servers than manyDests are not worth.
 const (
 	fillScheduler = "wlc"
-	manyDests     = 2048
+	manyDests     = 512
 )
 
 // fillsSlowly reports whether a scheduler looks at all real servers for each that
