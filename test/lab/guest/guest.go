@@ -97,6 +97,12 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 		return 0, err
 	}
 	log("booting Debian's kernel %s in QEMU (%s)", k.version, accel)
+	return emulate(ctx, spec, qemuArgs(spec, k, initrd, accel), out, log)
+}
+
+// emulate runs QEMU until the guest ends, and returns the exit status that the
+// guest has left.
+func emulate(ctx context.Context, spec Spec, args []string, out io.Writer, log Log) (int, error) {
 	mon, theirs, err := monitor()
 	if err != nil {
 		return 0, err
@@ -104,7 +110,7 @@ func Run(ctx context.Context, spec Spec, out io.Writer, log Log) (int, error) {
 	defer mon.Close()
 	limit, cancel := context.WithTimeoutCause(ctx, spec.Limit, ErrLimit)
 	defer cancel()
-	cmd := exec.CommandContext(limit, "qemu-system-x86_64", qemuArgs(spec, k, initrd, accel)...)
+	cmd := exec.CommandContext(limit, "qemu-system-x86_64", args...)
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, os.Stderr, []*os.File{theirs}
