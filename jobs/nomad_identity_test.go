@@ -38,8 +38,8 @@ func TestNomadIdentity(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("allocations of the job: %d, %v", len(list), err)
 	}
-	if _, _, err := director.Allocations().Info(list[0].ID, read(t.Context())); err == nil {
-		t.Error("without a policy Nomad answers all the same: this test shows nothing")
+	if _, _, err := director.Allocations().Info(list[0].ID, read(t.Context())); err == nil || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("without a policy: %v, want that it is denied", err)
 	}
 	if _, err := root.ACLPolicies().Upsert(&api.ACLPolicy{
 		Name: "edgekeeper-director", Rules: `namespace "default" { capabilities = ["read-job"] }`,
