@@ -151,7 +151,7 @@ func (k *KV) change(ctx context.Context, edit func(map[string]string), key strin
 	if err != nil {
 		return "", false, fmt.Errorf("encode keys: %w", err)
 	}
-	if err := renameio.WriteFile(k.path, append(data, '\n'), 0o640); err != nil {
+	if err := renameio.WriteFile(k.path, append(data, '\n'), 0o640, renameio.WithTempDir(filepath.Dir(k.path))); err != nil {
 		return "", false, fmt.Errorf("write key file: %w", err)
 	}
 	select {

@@ -244,7 +244,7 @@ func (s *Sysctl) save() error {
 		err = os.MkdirAll(filepath.Dir(s.cfg.State), 0o755)
 	}
 	if err == nil {
-		err = renameio.WriteFile(s.cfg.State, append(b, '\n'), 0o600)
+		err = renameio.WriteFile(s.cfg.State, append(b, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(s.cfg.State)))
 	}
 	if err != nil {
 		return fmt.Errorf("record sysctl state: %w", err)

@@ -72,7 +72,7 @@ func writeState(path, instance string, parts []part) error {
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(path, append(b, '\n'), 0o600)
+		err = renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(path)))
 	}
 	if err != nil {
 		return fmt.Errorf("write state of %s: %w", instance, err)

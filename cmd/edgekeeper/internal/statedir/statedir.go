@@ -76,7 +76,9 @@ func Write(dir, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write state %s: %w", name, err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+	// The temporary file begins in the same folder: renameio would else try out, with
+	// two more files, whether the system's folder for them is on the same file system.
+	if err := renameio.WriteFile(filepath.Join(dir, name), b, 0o600, renameio.WithTempDir(dir)); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
