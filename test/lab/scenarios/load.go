@@ -134,6 +134,13 @@ const (
 	sameSettle = 5 * time.Second
 )
 
+// One weight is changed so often: the emulator has not seen the code for it before,
+// and takes twice as long for the first few as for those that come after.
+const (
+	leastChanges, mostChanges = 7, 21
+	changesFor                = time.Minute
+)
+
 // measure has a contender load the table; whole: and measures all else, too.
 func measure(t *scenario.T, s *scenario.Site, sh shape, c contender, whole bool) loaded {
 	h := s.Host(c.host)
@@ -174,7 +181,7 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender, whole bool)
 	weightNow, done := probeWeight(t, h)
 	defer done()
 	var changes []time.Duration
-	for i := range 7 {
+	for i, at := 0, time.Now(); i < leastChanges || i < mostChanges && time.Since(at) < changesFor; i++ {
 		weight := 2 + i%2
 		begun := time.Now()
 		c.change(weight)
@@ -189,6 +196,7 @@ func measure(t *scenario.T, s *scenario.Site, sh shape, c contender, whole bool)
 			quiet(t, busy)
 		}
 	}
+	t.Logf("%s %s: one weight %v", sh, c.name, changes)
 	slices.Sort(changes)
 	r.change = changes[len(changes)/2]
 	if busy == nil {
