@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -28,10 +29,11 @@ import (
 // goroutine, and Put and Delete from any process: they hold a lock on a file
 // beside it (ending .lock) and replace the file whole.
 type KV struct {
-	path  string
-	log   *slog.Logger
-	mu    sync.Mutex
-	wrote chan struct{}
+	path   string
+	log    *slog.Logger
+	mu     sync.Mutex
+	wrote  chan struct{}
+	latest atomic.Pointer[map[string]string] // written by us, and not taken by Run yet
 }
 
 // NewKV makes a KV of a file that is read by Run. log may be nil.
@@ -54,7 +56,7 @@ func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 		pairs map[string]discovery.Pair // of the last good answer
 	)
 	watchFolder(ctx, filepath.Dir(k.path), pollAll, k.wrote, k.log, func() {
-		values, err := k.read()
+		values, err := k.look(begun)
 		a := discovery.KVAnswer{At: time.Now()}
 		if err != nil {
 			a.Err = err.Error()
@@ -82,6 +84,16 @@ func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 		emit(a)
 	})
 	return nil
+}
+
+// look gives the keys of the file. What this process has just written need not be
+// read: should somebody else have written since, then the folder's watch, once it has
+// begun, says so.
+func (k *KV) look(watched bool) (map[string]string, error) {
+	if values := k.latest.Swap(nil); values != nil && watched {
+		return *values, nil
+	}
+	return k.read()
 }
 
 // read gives the keys of the file.
@@ -154,6 +166,7 @@ func (k *KV) change(ctx context.Context, edit func(map[string]string), key strin
 	if err := renameio.WriteFile(k.path, append(data, '\n'), 0o640, renameio.WithTempDir(filepath.Dir(k.path))); err != nil {
 		return "", false, fmt.Errorf("write key file: %w", err)
 	}
+	k.latest.Store(&values)
 	select {
 	case k.wrote <- struct{}{}:
 	default:

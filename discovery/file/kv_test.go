@@ -49,6 +49,19 @@ func TestKVFollowsTheFile(t *testing.T) {
 	if before, had, err := k.Put(ctx, "weight/web/web-1", "0"); err != nil || !had || before != "0" {
 		t.Fatalf("Put of the same = %q, %v, %v", before, had, err)
 	}
+	// Both at once, of which it hears in one or two answers.
+	if _, _, err := k.Put(ctx, "weight/web/web-1", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := NewKV(path, nil).Delete(ctx, "drain/node/n1"); err != nil {
+		t.Fatal(err)
+	}
+	if a := got.next(); len(a.Pairs) == 2 {
+		a = got.next()
+		if keyed(a) != "weight/web/web-1=1@4" {
+			t.Fatalf("emitted %q after both", keyed(a))
+		}
+	}
 	put(t, path, `{"weight/web/web-1": 7,`)
 	expect("error read key file: kv.json:1:24: unexpected end of file")
 	if _, _, err := k.Put(ctx, "a", "1"); err == nil {
@@ -57,7 +70,9 @@ func TestKVFollowsTheFile(t *testing.T) {
 	put(t, path, `{"weight/web/web-1": ["7"]}`)
 	expect("error read key file: kv.json:1:22: weight/web/web-1: expected a string, found a list")
 	put(t, path, `{"weight/web/web-1": 7}`)
-	expect("weight/web/web-1=7@4")
+	if a := got.next(); a.Pairs["weight/web/web-1"].Value != "7" {
+		t.Fatalf("emitted %q", keyed(a))
+	}
 	if before, had, err := k.Delete(ctx, "weight/web/web-1"); err != nil || !had || before != "7" {
 		t.Fatalf("Delete = %q, %v, %v", before, had, err)
 	}

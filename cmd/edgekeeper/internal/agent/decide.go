@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
 	"time"
 
@@ -30,7 +31,8 @@ func (a *agent) decide() {
 	a.setChecks(made)
 	a.deriveTrackers()
 	// The table first, the words after: a line per real server on a slow log must
-	// not keep ten thousand of them from serving.
+	// not keep ten thousand of them from serving. The reconciler is awake now.
+	runtime.Gosched()
 	for _, m := range made {
 		a.explain(m.was, a.decisions[m.at])
 	}
