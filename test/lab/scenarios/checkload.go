@@ -20,7 +20,7 @@ func init() {
 	}{{1000, 10 * time.Second}, {10000, 100 * time.Second}, {20000, 200 * time.Second}} {
 		scenario.Register(scenario.Scenario{
 			Name: fmt.Sprintf("check-load-%d", size.checks), Doc: fmt.Sprintf("%d TCP checks: processor time and memory per check of edgekeeper and keepalived in one run, recorded and not judged", size.checks),
-			Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 10 * time.Minute, Extra: true,
+			Needs: []scenario.Need{scenario.Edgekeeper, scenario.Keepalived}, Limit: 15 * time.Minute, Extra: true,
 			Run: func(t *scenario.T) { checkLoad(t, size.checks, size.interval) },
 		})
 	}
@@ -78,6 +78,7 @@ func checkLoad(t *scenario.T, checks int, interval time.Duration) {
 	// without any.
 	measure := func(name string, with func(checked bool) []string) {
 		p, tree := begin(name, with(false)...)
+		t.Sleep(checkWindow) // as old as the other one will be
 		bareAll, bareOwn := memory(tree)
 		end(p)
 		p, tree = begin(name, with(true)...)
