@@ -37,7 +37,7 @@ type departures struct {
 	last  discovery.Answer
 	open  []discovery.Instance // of which Nomad has not said anything yet
 	tries int                  // since the last answer
-	round uint64               // of answers
+	round uint64               // of answers and errors
 }
 
 const (
@@ -58,7 +58,7 @@ func NewStops(cfg Config, emit func(discovery.Answer)) *Stops {
 // Emit hands an answer on, with Nomad's word about what was in the answer before
 // and is not in this one. Nomad that does not answer holds it up for 2 s, and no
 // further answer until it speaks again; it is asked for 20 s more, and what it says
-// then comes as an answer of its own. Emit may be called from any goroutine.
+// then comes as an answer of its own, unless the catalog has failed since. Emit may be called from any goroutine.
 func (s *Stops) Emit(ctx context.Context, a discovery.Answer) {
 	s.mu.Lock()
 	d := s.queries[a.Query]
@@ -70,10 +70,10 @@ func (s *Stops) Emit(ctx context.Context, a discovery.Answer) {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.round++ // also for an error: the answer before is not to be given as new after it
 	if a.Err == "" {
 		d.open = missing(slices.Concat(d.last.Instances, d.open), a.Instances)
 		d.last, d.tries = a, 0
-		d.round++
 		if !s.mute.Load() {
 			a.Stopped = s.ask(ctx, d)
 		}

@@ -88,6 +88,21 @@ func TestStops(t *testing.T) {
 	expect()
 	emit(registered(5))
 	expect()
+
+	// What Nomad says late does not make a failing catalog one that answers.
+	s.set(func() { s.status = 500 })
+	s.wants(5, api.AllocDesiredStatusStop)
+	emit()
+	expect()
+	stops.Emit(t.Context(), discovery.Answer{Query: q, Err: "no leader"})
+	expect()
+	s.set(func() { s.status = 0 })
+	time.Sleep(askAgain + askAgain/2) // it would have been asked by then
+	if n := len(heard); n != 0 {
+		t.Fatalf("%d answers while the catalog fails", n)
+	}
+	emit()
+	expect(5)
 	if n := len(heard); n != 0 {
 		t.Errorf("%d answers more than were given", n)
 	}
