@@ -87,10 +87,10 @@ func (k *KV) Run(ctx context.Context, emit func(discovery.KVAnswer)) error {
 }
 
 // look gives the keys of the file. What this process has just written need not be
-// read: should somebody else have written since, then the folder's watch, once it has
-// begun, says so.
-func (k *KV) look(watched bool) (map[string]string, error) {
-	if values := k.latest.Swap(nil); values != nil && watched {
+// read, but at first: should somebody else have written since, then the folder's watch,
+// or the next poll, brings it.
+func (k *KV) look(begun bool) (map[string]string, error) {
+	if values := k.latest.Swap(nil); values != nil && begun {
 		return *values, nil
 	}
 	return k.read()

@@ -77,9 +77,7 @@ func watchFolder(ctx context.Context, folder string, poll time.Duration, kick <-
 			}
 			log.Debug("events of the folder were lost", "folder", folder, "error", err)
 			wait()
-		case <-kick:
-			since = time.Time{}
-			quiet.Stop()
+		case <-kick: // and what waits still waits: it may be somebody else's change
 			look()
 		case <-ticker.C:
 			watch()
