@@ -117,19 +117,21 @@ func (r *runner) loop() {
 	}
 }
 
-// apply brings the entries into line with the set.
+// apply brings the entries into line with the set. A check that a set was without
+// begins anew, although that set was never seen here: who made it has forgotten what
+// the check said.
 func (r *runner) apply() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	want := r.want
+	want, stayed := r.want, both(r.stayed, r.want)
 	if want == nil {
 		return
 	}
-	r.want = nil
+	r.want, r.stayed = nil, nil
 	r.stats.Checks = len(want)
 	have := make(map[discovery.Check]bool, len(r.entries))
 	r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool {
-		if _, ok := want[e.check()]; ok {
+		if _, ok := stayed[e.check()]; ok {
 			have[e.check()] = true
 			return false
 		}

@@ -52,6 +52,7 @@ type Scheduler struct {
 
 	mu      sync.Mutex
 	want    map[discovery.Check]Seed // nil: the runner has it
+	stayed  map[discovery.Check]Seed // in all sets that the runner has missed; nil: it has missed none
 	entries []*entry                 // the runner's, which alone writes them, under the lock what others read
 	stats   Stats
 }
@@ -87,9 +88,13 @@ func places() int {
 }
 
 // Set says what to check from now on; the map must not be changed any more. A
-// check that stays keeps its state and its pace, whatever its seed is now.
+// check that stays keeps its state and its pace, whatever its seed is now; one that any
+// Set has left out, however shortly, begins anew.
 func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 	s.mu.Lock()
+	if s.want != nil {
+		s.stayed = both(s.stayed, s.want)
+	}
 	if s.want = checks; checks == nil {
 		s.want = map[discovery.Check]Seed{}
 	}
@@ -98,6 +103,20 @@ func (s *Scheduler) Set(checks map[discovery.Check]Seed) {
 	case s.changed <- struct{}{}:
 	default:
 	}
+}
+
+// both gives the checks of a that are in b, too; nil is all checks.
+func both(a, b map[discovery.Check]Seed) map[discovery.Check]Seed {
+	if a == nil {
+		return b
+	}
+	out := make(map[discovery.Check]Seed, len(a))
+	for c, seed := range a {
+		if _, ok := b[c]; ok {
+			out[c] = seed
+		}
+	}
+	return out
 }
 
 // Stats gives a copy of the counters.

@@ -142,6 +142,27 @@ func TestSetKeepsWhatStays(t *testing.T) {
 	})
 }
 
+// TestOutAndInAgain: a check that was left out says anew what it says, also when the
+// runner has never seen the set without it.
+func TestOutAndInAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		defer w.stopped()
+		w.Set(pendings(2))
+		if said := w.after(0); len(said) != 2 {
+			t.Fatalf("emitted %q", said)
+		}
+		w.Set(map[discovery.Check]Seed{target(1): discovery.Pending})
+		w.Set(pendings(2))
+		w.Set(pendings(3))
+		w.Set(pendings(3))
+		said := w.after(0)
+		slices.Sort(said)
+		expect(t, said, "0s 10.0.0.0 up: ok", "0s 10.0.0.2 up: ok")
+		expect(t, w.after(time.Minute))
+	})
+}
+
 func TestRemovedInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
