@@ -32,6 +32,14 @@ func TestDrains(t *testing.T) {
 			!s.Draining[0].Deadline.Equal(began.Add(30*time.Second)) || s.Draining[0].Active != 1 || !s.Draining[0].Known {
 			t.Errorf("draining %+v", s.Draining)
 		}
+		// A kernel that cannot be read changes nothing of what is said.
+		b.kernel.FailTable(errBroken)
+		time.Sleep(2 * time.Second)
+		if s := b.Status(); s.ReadErr == nil || len(s.Draining) != 2 || !s.Draining[0].Deadline.Equal(began.Add(30*time.Second)) {
+			t.Errorf("draining %+v, read error %v", s.Draining, s.ReadErr)
+		}
+		b.kernel.FailTable(nil)
+		time.Sleep(3 * time.Second)
 		b.kernel.SetConnections(four, 0, 3)
 		time.Sleep(1100 * time.Millisecond)
 		b.wantTable(pool(web, dest(5, 0), dest(6, 1)))

@@ -26,15 +26,17 @@ type loop struct {
 	err    error         // of the last reading
 	fails  int           // readings failed in a row
 
-	desired  lvs.Desired
-	whole    bool             // every virtual server is to be looked at, whatever look says
-	look     map[lvs.Key]bool // those that may need an op: wanted anew, or not done yet
-	drains   lvs.Drains
-	retries  map[lvs.DestID]*retry
-	marks    marksState
-	owned    map[lvs.Key]bool
-	ownKeys  []lvs.Key // owned, in order; nil: not made yet
-	released bool
+	desired   lvs.Desired
+	whole     bool             // every virtual server is to be looked at, whatever look says
+	look      map[lvs.Key]bool // those that may need an op: wanted anew, or not done yet
+	drains    lvs.Drains
+	held      int                      // ops that wait for others, as the last pass that could look found
+	deadlines map[lvs.DestID]time.Time // of drains
+	retries   map[lvs.DestID]*retry
+	marks     marksState
+	owned     map[lvs.Key]bool
+	ownKeys   []lvs.Key // owned, in order; nil: not made yet
+	released  bool
 
 	applied, verified uint64
 	adopted           *Adopted
@@ -133,13 +135,11 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 		clear(l.retries)
 		l.marks.next = time.Time{}
 	}
-	held := 0
-	var deadlines map[lvs.DestID]time.Time
 	if l.read && l.err == nil && gen > 0 {
 		d := l.scope(fresh)
 		want, drains, _ := lvs.Drain(l.have, d, l.drains, time.Now())
 		l.drains = drains
-		deadlines = deadlinesOf(drains, d)
+		l.deadlines = deadlinesOf(drains, d)
 		ops := lvs.Diff(l.have.Table, want)
 		l.adopt(len(ops))
 		l.whole = false
@@ -149,7 +149,7 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 			p.expected = before
 		}
 		p.run(ctx, ops)
-		held = p.held
+		l.held = p.held
 		if p.left == 0 {
 			l.applied = gen
 			if fresh && len(ops) == 0 {
@@ -159,8 +159,8 @@ func (r *Reconciler) reconcile(ctx context.Context) (time.Time, bool) {
 		l.disown(fresh)
 		l.forget(ops)
 	}
-	next := l.next(r.cfg, deadlines)
-	r.publish(l.statusNow(held, deadlines, next))
+	next := l.next(r.cfg)
+	r.publish(l.statusNow(next))
 	return next, true
 }
 
@@ -279,7 +279,7 @@ func (l *loop) readDue(cfg Config) time.Time {
 
 // next is when the next pass is due: a reading, a retry or a drain deadline,
 // and never at once, whatever waits for something else.
-func (l *loop) next(cfg Config, deadlines map[lvs.DestID]time.Time) time.Time {
+func (l *loop) next(cfg Config) time.Time {
 	next := l.readDue(cfg)
 	if l.stale && l.err == nil {
 		next = time.Time{}
@@ -293,7 +293,7 @@ func (l *loop) next(cfg Config, deadlines map[lvs.DestID]time.Time) time.Time {
 		next = l.marks.next
 	}
 	now := time.Now()
-	for _, t := range deadlines {
+	for _, t := range l.deadlines {
 		// One that has passed belongs to a held pool: only a Set ends that.
 		if t.After(now) && t.Before(next) {
 			next = t
@@ -327,10 +327,10 @@ func deadlinesOf(drains lvs.Drains, d lvs.Desired) map[lvs.DestID]time.Time {
 	return out
 }
 
-func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time.Time) Status {
+func (l *loop) statusNow(next time.Time) Status {
 	s := Status{
 		Applied: l.applied, Verified: l.verified, Adopted: l.adopted,
-		Counts: maps.Clone(l.counts), Drift: l.drift, LastDrift: l.lastDrift, HeldBack: held,
+		Counts: maps.Clone(l.counts), Drift: l.drift, LastDrift: l.lastDrift, HeldBack: l.held,
 		Observed: l.have, ReadAt: l.readAt, ReadErr: l.err, ReadTook: l.took,
 		MarksErr: l.marks.err, ApplyTook: l.applyTook, ApplyAt: l.applyAt, Passes: l.passes, NextAt: next,
 	}
@@ -344,7 +344,7 @@ func (l *loop) statusNow(held int, deadlines map[lvs.DestID]time.Time, next time
 	slices.SortFunc(s.Errors, func(a, b ObjectError) int { return a.ID.Compare(b.ID) })
 	for id, since := range l.drains {
 		st, known := l.have.Dest(id)
-		s.Draining = append(s.Draining, Draining{ID: id, Since: since, Deadline: deadlines[id], Active: st.Active, Known: known})
+		s.Draining = append(s.Draining, Draining{ID: id, Since: since, Deadline: l.deadlines[id], Active: st.Active, Known: known})
 	}
 	slices.SortFunc(s.Draining, func(a, b Draining) int {
 		return cmp.Or(a.ID.Compare(b.ID), a.Since.Compare(b.Since))
@@ -372,13 +372,16 @@ func (r *Reconciler) record(c *Change) {
 		l.drift++
 		l.lastDrift = c.At
 	}
+	if rt := l.retries[c.Op.ID()]; c.Err != nil && rt != nil && rt.op.Same(c.Op) {
+		c.Again = rt.err.Error() == c.Err.Error()
+	}
 	level, msg := slog.LevelInfo, "changed IPVS table"
 	if c.Drift {
 		msg = "repaired IPVS table, somebody else had changed it"
 	}
 	if c.Err != nil {
 		level, msg = slog.LevelWarn, "cannot change IPVS table"
-		if rt := l.retries[c.Op.ID()]; rt != nil && rt.op.Same(c.Op) {
+		if c.Again {
 			level = slog.LevelDebug // said already
 		}
 	}

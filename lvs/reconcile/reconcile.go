@@ -117,6 +117,7 @@ type Change struct {
 	Op         lvs.Op
 	Result     Result
 	Err        error  // nil unless Result is Conflict or Failed
+	Again      bool   // with Err: the try before, of the same op, ended so too
 	Drift      bool   // the op undoes what somebody else did to the table
 	Undone     string // with Drift: that, in words, as lvs.Op.Undoes has it
 	At         time.Time
@@ -272,7 +273,7 @@ func (r *Reconciler) Release(ctx context.Context) error {
 	for i := range ops {
 		ops[i].Reason = "released on stop"
 	}
-	l.drains = nil
+	l.drains, l.deadlines, l.held = nil, nil, 0
 	p := pass{r: r, l: l}
 	var errs []error
 	for i, err := range r.driver.Apply(ctx, ops) {
@@ -286,7 +287,7 @@ func (r *Reconciler) Release(ctx context.Context) error {
 		l.release(ops[i].Service.Key)
 	}
 	errs = append(errs, r.unmark(ctx))
-	r.publish(l.statusNow(0, nil, time.Time{}))
+	r.publish(l.statusNow(time.Time{}))
 	return errors.Join(errs...)
 }
 

@@ -181,6 +181,9 @@ func TestRetryBacksOffAloneAndClears(t *testing.T) {
 		var at []time.Duration
 		for _, c := range b.changes() {
 			if c.Err != nil {
+				if c.Again != (len(at) > 0) {
+					t.Errorf("failure %d: again %t", len(at), c.Again)
+				}
 				at = append(at, c.At.Sub(began))
 			}
 		}
@@ -203,10 +206,16 @@ func TestRetryBacksOffAloneAndClears(t *testing.T) {
 		if c := b.changes(); len(c) != 1 || b.Status().Errors[0].Attempts != 1 {
 			t.Errorf("changes %+v", c)
 		}
-		// Not wanted any more: forgotten.
+		// Not wanted any more: forgotten, and told when it is wanted and fails again.
 		b.reach(b.Set(desired(pool(web, dest(4, 1)))))
 		if s := b.Status(); len(s.Errors) != 0 {
 			t.Errorf("errors %+v", s.Errors)
+		}
+		b.changes()
+		b.Set(desired(pool(web, dest(4, 1), dest(5, 2))))
+		synctest.Wait()
+		if c := b.changes(); len(c) != 1 || c[0].Err == nil || c[0].Again {
+			t.Errorf("changes %+v", c)
 		}
 		// Resync does not wait for the pause.
 		b.Set(desired(pool(web, dest(4, 1), dest(5, 3))))

@@ -37,15 +37,14 @@ type dataplane struct {
 	sync       *syncFollower // of use only with IPVS
 	recorded   []lvs.Key     // ours, by the record of an earlier run
 
-	mu     sync.Mutex
-	drift  string                // the last repair
-	failed map[lvs.DestID]string // objects whose last op failed
+	mu    sync.Mutex
+	drift string // the last repair
 }
 
 // open reads what the kernel holds. A configuration without virtual servers
 // needs no IPVS: two hosts with a floating address are enough.
 func (k *dataplane) open(ctx context.Context, p Platform, cfg *config.Config, log *slog.Logger) (lvs.Table, error) {
-	k.recorded, k.failed = k.store.record.Services, map[lvs.DestID]string{}
+	k.recorded = k.store.record.Services
 	var err error
 	if k.tuned, err = openSysctls(p.Sysctls, SysctlState(cfg.StateDir)); err != nil {
 		return nil, err
@@ -85,17 +84,12 @@ func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
 func (k *dataplane) changed(c reconcile.Change) {
 	text, object := c.Op.String(), c.Op.Service.Key.String()
 	k.mu.Lock()
-	before := k.failed[c.Op.ID()]
-	delete(k.failed, c.Op.ID())
-	if c.Err != nil {
-		k.failed[c.Op.ID()] = c.Err.Error()
-	}
 	if c.Drift && c.Err == nil {
 		k.drift = fmt.Sprintf("%s: %s", object, c.Undone)
 	}
 	k.mu.Unlock()
 	switch {
-	case c.Err != nil && c.Err.Error() == before:
+	case c.Err != nil && c.Again:
 	case c.Err != nil:
 		k.event("ipvs", object, fmt.Sprintf("%s: %v; tried again", text, c.Err))
 	case c.Drift:
