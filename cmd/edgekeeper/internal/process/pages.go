@@ -29,25 +29,22 @@ func plainPages() {
 
 // memoryMaps lists the private mappings of no file that can be written to, but for
 // the stack.
-func memoryMaps(maps io.Reader) []span {
-	return mapsWith(maps, func(line, mode, inode string) bool {
-		return mode == "rw-p" && inode == "0" && !strings.HasSuffix(line, "[stack]")
-	})
+func memoryMaps(maps io.Reader) (out []span) {
+	for lines := bufio.NewScanner(maps); lines.Scan(); {
+		m, mode, inode, ok := mapping(lines.Text())
+		if ok && mode == "rw-p" && inode == "0" && !strings.HasSuffix(lines.Text(), "[stack]") {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // span is a range of addresses; to is the first one behind it.
 type span struct{ from, to uintptr }
 
-// mapsWith lists those mappings of a process (proc(5), /proc/pid/maps) that want
-// says yes to.
-func mapsWith(maps io.Reader, want func(line, mode, inode string) bool) (out []span) {
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		var m span
-		var mode, offset, device, inode string
-		n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s %s %s %s", &m.from, &m.to, &mode, &offset, &device, &inode)
-		if n == 6 && want(lines.Text(), mode, inode) {
-			out = append(out, m)
-		}
-	}
-	return out
+// mapping reads the line of a mapping (proc(5), /proc/pid/maps); false: it is none.
+func mapping(line string) (m span, mode, inode string, ok bool) {
+	var offset, device string
+	n, _ := fmt.Sscanf(line, "%x-%x %s %s %s %s", &m.from, &m.to, &mode, &offset, &device, &inode)
+	return m, mode, inode, n == 6
 }

@@ -9,11 +9,20 @@ import (
 	"testing"
 )
 
-// TestProgramMaps: only what is of the program and cannot be written is given up.
+// TestProgramMaps: only what is of the program, cannot be written and never was is
+// given up.
 func TestProgramMaps(t *testing.T) {
 	const maps = `00400000-00fc4000 r-xp 00000000 fd:01 1234                               /usr/bin/edgekeeper
+Size:              12048 kB
+Rss:                6000 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
 00fc4000-01bcd000 r--p 00bc4000 fd:01 1234                               /usr/bin/edgekeeper
+Anonymous:             0 kB
 01bcd000-01c9d000 rw-p 017cd000 fd:01 1234                               /usr/bin/edgekeeper
+Anonymous:           180 kB
+03000000-03001000 r--p 017dd000 fd:01 1234                               /usr/bin/edgekeeper
+Anonymous:             4 kB
 01c9d000-03ce3000 rw-p 00000000 00:00 0
 c000000000-c000400000 rw-p 00000000 00:00 0
 7f0000000000-7f0000001000 r--p 00000000 fd:01 99                         /usr/bin/other
