@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgekeeper/edgekeeper/cmd/edgekeeper/internal/config"
@@ -50,6 +51,7 @@ type agent struct {
 	guarding chan struct{}    // closed when there is something to guard
 	roles    chan struct{}    // one has changed
 	favours  favours
+	reading  atomic.Bool // a configuration, for a reload
 
 	// Owned by the loop.
 	cfg         *config.Config

@@ -24,8 +24,10 @@ func (a *agent) reloads(ctx context.Context) {
 				a.post(ctx, a.again)
 				continue
 			}
+			a.reading.Store(true)
 			cfg, in, err := a.opts.Load()
 			taken, stopped := ask(ctx, a, func() bool { return a.reload(cfg, err) })
+			a.reading.Store(false)
 			if stopped == nil && taken {
 				inForce = in
 			}

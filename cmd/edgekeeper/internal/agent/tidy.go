@@ -33,9 +33,10 @@ func (t *tidiness) review(now, begun time.Time, finished bool) bool {
 	return true
 }
 
-// tidy tells who is to know that work is over.
+// tidy tells who is to know that work is over. It is not while a configuration is
+// read, which takes seconds when it is a large one.
 func (a *agent) tidy() {
-	if a.opts.Settled != nil && a.tidiness.review(time.Now(), a.begun, a.kernel.finished()) {
+	if a.opts.Settled != nil && !a.reading.Load() && a.tidiness.review(time.Now(), a.begun, a.kernel.finished()) {
 		go a.opts.Settled()
 	}
 }
