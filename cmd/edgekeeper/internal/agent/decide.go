@@ -136,8 +136,8 @@ func (a *agent) setTable(made []made) {
 	roles := a.standing.all()
 	wanted := func(s *discovery.Spec) bool { return posture(roles[s.Instance], s.ActiveOn) }
 	// All of it, where it may have other virtual servers than before, and as long
-	// as more is recorded as ours than is wanted.
-	if !a.due.all && maps.Equal(roles, a.told.roles) && len(a.store.owned) == a.told.wanted {
+	// as more is recorded as ours than is wanted, or that could not be recorded.
+	if !a.due.all && maps.Equal(roles, a.told.roles) && len(a.store.owned) == a.told.wanted && a.store.recorded() {
 		change := make(map[lvs.Key]lvs.Want, len(made))
 		for _, m := range made {
 			if d := &a.decisions[m.at]; wanted(&d.Spec) {
@@ -163,13 +163,9 @@ func (a *agent) setTable(made []made) {
 		}
 	}
 	a.told = told{roles, len(want.Pools)}
-	if err := a.store.own(keysOf(want), a.kernel.remaining(), master); err != nil {
-		a.event("agent", "state", "cannot record which virtual servers are ours: "+err.Error())
-	}
+	a.wrote("record which virtual servers are ours", a.store.own(keysOf(want), a.kernel.remaining(), master))
 	if len(want.Marks) > 0 {
-		if err := a.store.ownMarks(); err != nil {
-			a.event("agent", "state", "cannot record that firewall marks are ours: "+err.Error())
-		}
+		a.wrote("record that firewall marks are ours", a.store.ownMarks())
 	}
 	if a.kernel.reconciler != nil {
 		a.kernel.reconciler.Set(want)

@@ -182,8 +182,8 @@ func (a *agent) remember() {
 	if good.says(a.store.saved) && (!confirms || now.Sub(a.store.savedAt) < confirmEvery) {
 		return
 	}
-	if err := statedir.Write(a.store.folder, lastKnownGoodFile, good); err != nil {
-		a.event("agent", "state", "cannot write the last known good state: "+err.Error())
+	err := statedir.Write(a.store.folder, lastKnownGoodFile, good)
+	if a.wrote("write the last known good state", err); err != nil {
 		a.learned = true
 		return
 	}

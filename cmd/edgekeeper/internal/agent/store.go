@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -40,11 +41,13 @@ type store struct {
 	savedAt  time.Time
 	saveTook time.Duration // to write it
 	refused  string        // why recall is empty although there is a file
+
+	failing map[string]string // what could not be written last, and why
 }
 
 // openStore reads what an earlier run has left.
 func openStore(folder string) (*store, error) {
-	s := &store{folder: folder, owned: map[lvs.Key]bool{}}
+	s := &store{folder: folder, owned: map[lvs.Key]bool{}, failing: map[string]string{}}
 	if err := statedir.Read(folder, kernelFile, &s.record); err != nil {
 		return nil, err
 	}
@@ -53,6 +56,24 @@ func openStore(folder string) (*store, error) {
 	}
 	s.recall, s.refused = readLastKnownGood(folder)
 	return s, nil
+}
+
+// wrote takes how an attempt to do something to the state folder has ended. A
+// failure is an event when it is another one than the last time: there are attempts
+// with every decision.
+func (a *agent) wrote(what string, err error) {
+	if err == nil {
+		delete(a.store.failing, what)
+		return
+	}
+	cause := err // without the name of the temporary file, which is another one each time
+	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
+		cause = next
+	}
+	if a.store.failing[what] != cause.Error() {
+		a.store.failing[what] = cause.Error()
+		a.event("agent", "state", "cannot "+what+": "+err.Error()+"; tried again")
+	}
 }
 
 // own records which virtual servers are ours: those wanted now, before they are
@@ -65,7 +86,7 @@ func (s *store) own(wanted, remaining, master []lvs.Key) error {
 	}
 	slices.SortFunc(master, lvs.Key.Compare)
 	if maps.Equal(next, s.owned) && slices.Equal(master, s.record.Master) {
-		return nil
+		return s.writeRecord() // which may have failed before
 	}
 	s.record.Master = master
 	// A new map: the reconciler may still hold the one before.
@@ -76,17 +97,17 @@ func (s *store) own(wanted, remaining, master []lvs.Key) error {
 
 // ownMarks records that rules for firewall marks are about to be made.
 func (s *store) ownMarks() error {
-	if s.record.Marks {
-		return nil
-	}
 	s.record.Marks = true
 	return s.writeRecord()
 }
 
+// recorded reports whether the record is on disk as it is.
+func (s *store) recorded() bool { return s.written != nil && s.written.equal(&s.record) }
+
 // writeRecord writes the record unless it is on disk as it is: a reload without a
 // change waits for no disk.
 func (s *store) writeRecord() error {
-	if s.written != nil && s.written.equal(&s.record) {
+	if s.recorded() {
 		return nil
 	}
 	now := s.record // its lists and Timeouts are replaced, never written to

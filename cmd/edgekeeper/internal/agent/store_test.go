@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -53,5 +55,44 @@ func TestRecordIsWrittenWhenItChanges(t *testing.T) {
 			(r.Timeouts == nil) != (s.record.Timeouts == nil) || len(r.Services) != len(s.record.Services) || len(r.Master) != len(s.record.Master) {
 			t.Errorf("%s: a successor reads %+v, want %+v", step.name, r, s.record)
 		}
+	}
+}
+
+// TestUnwrittenState: what could not be written is tried again, also when nothing of
+// it has changed since, and told once.
+func TestUnwrittenState(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{store: s, log: slog.New(slog.DiscardHandler)}
+	own := func() error { return s.own([]lvs.Key{{Mark: 1}}, nil, nil) }
+	if err := os.Rename(folder, folder+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		err := own()
+		if err == nil || s.recorded() {
+			t.Fatalf("a folder that is not there: %v, recorded %t", err, s.recorded())
+		}
+		a.wrote("record", err)
+	}
+	if n := len(a.history.since(0)); n != 1 {
+		t.Errorf("%d events of one trouble", n)
+	}
+	if err := os.Rename(folder+".gone", folder); err != nil {
+		t.Fatal(err)
+	}
+	err = own()
+	if a.wrote("record", err); err != nil || !s.recorded() {
+		t.Fatalf("the folder is there again: %v, recorded %t", err, s.recorded())
+	}
+	a.wrote("record", errors.New("another trouble"))
+	if n := len(a.history.since(0)); n != 2 {
+		t.Errorf("%d events of two troubles", n)
 	}
 }
