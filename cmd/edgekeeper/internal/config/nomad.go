@@ -26,7 +26,7 @@ type Nomad struct {
 var nomadType = &blockType{
 	name: "nomad", single: true,
 	doc: "The Nomad that is asked for native services (`nomad_service` blocks), and about real servers which it had registered in Consul and which Consul lists no more: those that it stops are never [held](operations.md#held). The block may be left out where `NOMAD_ADDR` is set. What the block leaves out comes from the environment variables that every Nomad tool reads. " +
-		"The token needs `namespace \"…\" { capabilities = [\"read-job\"] }` and `node { policy = \"read\" }`.",
+		"The token needs `namespace \"…\" { capabilities = [\"read-job\"] }` and, with `nomad_service` blocks, `node { policy = \"read\" }`.",
 	args: []argument{
 		{name: "address", kind: text, def: "http://127.0.0.1:4646", defText: "`NOMAD_ADDR`, else `\"http://127.0.0.1:4646\"`", doc: "`http://…` or `https://…`."},
 		{name: "token", kind: secret, defText: "`NOMAD_TOKEN`", doc: "ACL token. Never shown."},

@@ -106,8 +106,7 @@ var globalKnown = map[string]string{
 	"vrrp_vmac_garp_intvl":         "addresses are announced on their own interface only",
 	"vrrp_higher_prio_send_advert": "a master that hears a higher priority gives way at once, without a last advert",
 	"vrrp_iptables":                ownFirewall, "vrrp_ipsets": ownFirewall, "nftables": ownFirewall, "nftables_priority": ownFirewall, "nftables_ifindex": ownFirewall, "nftables_counters": ownFirewall,
-	"nftables_ipvs":          "each entry of a group is a virtual server of its own",
-	"nftables_ipvs_priority": "", "nftables_ipvs_start_fwmark": "",
+	"nftables_ipvs": "", "nftables_ipvs_priority": "", "nftables_ipvs_start_fwmark": "", // a group is always one
 	"vrrp_skip_check_adv_addr":         "an advert that names other addresses is never dropped, only reported",
 	"notify_fifo_script":               noScripts,
 	"vrrp_notify_fifo_script":          noScripts,

@@ -261,7 +261,7 @@ func (t *translator) finishInstance(v *instance) {
 	t.authentication(v, strict)
 	t.virtualMAC(v)
 	b.blocks = append(b.blocks, v.addresses...)
-	t.once(v.at, "lease", "addresses have a kernel lifetime that each advert renews (ip address shows valid_lft), so that a director that dies loses them; lease = \"off\" is keepalived's way")
+	t.once(v.at, "lease", "addresses have a kernel lifetime that each advert renews (ip address shows valid_lft), so that a director that dies loses them; lease = \"off\" with guardian = false is keepalived's way")
 	t.instances = append(t.instances, v)
 	for _, f := range v.rest {
 		f()
