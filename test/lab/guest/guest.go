@@ -219,7 +219,7 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		"-chardev", "stdio,id=lab,signal=off", "-serial", "chardev:lab",
 		"-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor",
 	}
-	clock := ""
+	emulated := ""
 	if accel == "kvm" {
 		args = append(args, "-accel", "kvm", "-cpu", "max")
 	} else {
@@ -228,10 +228,15 @@ func qemuArgs(spec Spec, k *kernel, initrd, accel string) []string {
 		// host's clock, so they agree; left to itself the kernel reads the time from
 		// an emulated HPET, of which there is one behind a lock: ten times as long.
 		args = append(args, "-accel", "tcg,thread=multi,tb-size=1536", "-cpu", "max,erms=off,fsrm=off,la57=off")
-		clock = " tsc=reliable clocksource=tsc"
+		emulated = " tsc=reliable clocksource=tsc"
+		// With the first memory control group, which Nomad makes for a task, the kernel
+		// would begin to account for its own memory, and for that patch the allocator
+		// under way. Emulated (QEMU before 8.1), a processor can then go on with the
+		// breakpoint that was there for a moment, for ever.
+		emulated += " cgroup.memory=nokmem,nosocket"
 	}
 	// panic=-1 ends QEMU on a panic.
-	line := "console=ttyS0 quiet panic=-1 unknown_nmi_panic mitigations=off random.trust_cpu=on" + clock + " lab.out=" + spec.Out
+	line := "console=ttyS0 quiet panic=-1 unknown_nmi_panic mitigations=off random.trust_cpu=on" + emulated + " lab.out=" + spec.Out
 	share := func(tag, path, extra string) {
 		args = append(args, "-fsdev", "local,id="+tag+",path="+path+",security_model=none"+extra,
 			"-device", "virtio-9p-pci,fsdev="+tag+",mount_tag="+tag)
