@@ -83,7 +83,7 @@ var killSchedulers = []string{"rr", "wrr", "wlc"}
 // The size of the random tables.
 const (
 	killServices = 8
-	killServers  = 24
+	killServers  = 100
 )
 
 // killTable is a table by virtual server: the scheduler, and weights by real server.
@@ -142,6 +142,7 @@ type victim struct {
 
 	kills, before, amid, after int
 	first, last                time.Duration // of an undisturbed change, from the signal on
+	middle                     time.Duration // of one by the director to be killed, as far as the kills have shown
 	start                      time.Duration // the longest from a restart to the right table
 }
 
@@ -202,13 +203,12 @@ func (v *victim) until(want killTable, from killTable) (first, done time.Duratio
 }
 
 // point waits for a random point of a change. One half of the points are times,
-// from before the first op to after the last; the other half are parts of the work
-// that are done, which a busy machine cannot shift.
-func (v *victim) point(have, want killTable) error {
+// about that of the change, and timed; the other half are parts of the work that are
+// done.
+func (v *victim) point(have, want killTable) (timed bool, err error) {
 	if v.random.IntN(2) == 0 {
-		span := v.last - v.first
-		time.Sleep(max(0, v.first-span/4+time.Duration(v.random.Int64N(int64(span+span/2)+1))))
-		return nil
+		time.Sleep(max(0, v.middle+time.Duration((v.random.Float64()-0.5)*float64(3*v.span()/2))))
+		return true, nil
 	}
 	// The first half of the work: the rest goes on while the kill is on its way.
 	whole := have.distance(want)
@@ -216,16 +216,19 @@ func (v *victim) point(have, want killTable) error {
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		now, _, err := v.read()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if d := now.distance(want); d <= left && d < whole {
-			return nil
+			return false, nil
 		}
 		if time.Since(began) > 20*time.Second {
-			return fmt.Errorf("the change does not come: %s", now.unlike(want))
+			return false, fmt.Errorf("the change does not come: %s", now.unlike(want))
 		}
 	}
 }
+
+// span is how long a change takes, from the first op to the last.
+func (v *victim) span() time.Duration { return max(v.last-v.first, 10*time.Millisecond) }
 
 // distance counts what differs between two tables.
 func (k killTable) distance(o killTable) (n int) {
@@ -335,13 +338,15 @@ func (v *victim) run(kills int) error {
 		}
 		have = want
 	}
+	v.middle = (v.first + v.last) / 2
 	for v.kills < kills {
 		want := randomTable(v.random)
 		if err := change(want); err != nil {
 			return err
 		}
 		began := time.Now()
-		if err := v.point(have, want); err != nil {
+		timed, err := v.point(have, want)
+		if err != nil {
 			return err
 		}
 		delay := time.Since(began)
@@ -354,13 +359,21 @@ func (v *victim) run(kills int) error {
 		if err != nil {
 			return fmt.Errorf("kill %d, %s after the signal: %w", v.kills, ms(delay), err)
 		}
+		var shift time.Duration
 		switch {
 		case left.equal(have):
 			v.before++
+			shift = v.span() / 4
 		case left.equal(want):
 			v.after++
+			shift = -v.span() / 4
 		default:
 			v.amid++
+		}
+		// A director that was just started is at its change sooner or later than one
+		// that was not, and a machine now faster, now slower.
+		if timed {
+			v.middle = max(0, v.middle+shift)
 		}
 		if p, err = v.launch(path); err != nil {
 			return err
