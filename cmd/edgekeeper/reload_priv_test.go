@@ -59,8 +59,10 @@ func lone(t *testing.T, more string) (*machine, *ledger) {
 	s := &theSite{lan: lan}
 	m := s.machine(t, lan, "a", "192.0.2.1/24", "192.0.2.2/24", variant{vip: "192.0.2.100/24", vrrp: more})
 	s.ledger = newLedger(t, lan, "192.0.2.100/24", m)
+	began := time.Now()
 	m.start()
 	m.master()
+	s.ledger.after(t, 5*time.Second, m.Name, true, began) // it hears of it a moment later
 	return m, s.ledger
 }
 
